@@ -1,0 +1,1 @@
+"""Riserbo: the private room behind a bank's public reply."""

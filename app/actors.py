@@ -1,0 +1,78 @@
+"""Who is asking. Every read and every act takes one of these; a level is never taken from a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a member of the bank's staff may be."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    COMPLIANCE = "compliance"
+    ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True)
+class Staff:
+    """A signed-in member of staff, by one session or token."""
+
+    id: UUID
+    session_id: UUID
+    role: Role
+    display_name: str
+    signature: str
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A visitor whose binding was proved in this very session; `level` is the session's, never the client's word."""
+
+    binding_id: UUID
+    conversation_id: UUID
+    session_id: UUID
+    level: int
+    proved_at: datetime
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A browser with a session that has proved nothing yet, or is between proofs."""
+
+    session_id: UUID
+
+
+@dataclass(frozen=True)
+class System:
+    """The service itself: worker, sequencer, sweeps."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Somebody at the command line of the host, named by the operating system."""
+
+    os_user: str
+
+
+Actor = Staff | Customer | Visitor | System | Operator
+SYSTEM: Final = System()
+
+
+def audit_name(actor: Actor) -> dict[str, str]:
+    """The actor as a leaf names it: a kind and a pseudonymous id, never a person's name."""
+    match actor:
+        case Staff():
+            return {"k": "agent", "id": str(actor.id), "role": actor.role.value}
+        case Customer():
+            return {"k": "customer", "id": str(actor.binding_id)}
+        case Visitor():
+            return {"k": "visitor", "id": str(actor.session_id)}
+        case Operator():
+            return {"k": "operator", "id": actor.os_user}
+        case System():
+            return {"k": "system", "id": "riserbo"}

@@ -1,0 +1,83 @@
+"""Roles, assurance levels and data classes: one table each, and the checks that raise."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from app.actors import Role, Staff
+from app.errors import Forbidden
+
+
+class Level(IntEnum):
+    """Assurance of a binding's session: L1 handle only, L2 one element, L3 strong, L4 high (design, decision 9)."""
+
+    L0 = 0
+    L1 = 1
+    L2 = 2
+    L3 = 3
+    L4 = 4
+
+
+class DataClass(StrEnum):
+    """What a message reveals."""
+
+    GENERAL = "general"
+    CASE = "case"
+    ACCOUNT = "account"
+    IDENTITY = "identity"
+    NEVER = "never"
+
+
+REQUIRED_LEVEL: Final[dict[DataClass, Level]] = {
+    DataClass.GENERAL: Level.L1,
+    DataClass.CASE: Level.L2,
+    DataClass.ACCOUNT: Level.L3,
+    DataClass.IDENTITY: Level.L4,
+}
+
+
+def classes_at(level: int) -> list[DataClass]:
+    """The data classes that may be read at this level, lowest first."""
+    return [kind for kind, needed in REQUIRED_LEVEL.items() if level >= needed]
+
+
+class Permission(StrEnum):
+    """Named `resource:action`; the table below says which role holds it."""
+
+    CASES_READ = "cases:read"
+    CASES_WORK = "cases:work"
+    CASES_TRANSFER_ANY = "cases:transfer_any"
+    REPLIES_PUBLISH = "replies:publish"
+    GUARD_OVERRIDE = "guard:override"
+    ROOMS_TALK = "rooms:talk"
+    ROOMS_READ_ANY = "rooms:read_any"
+    EXPORTS_MAKE = "exports:make"
+    AUDIT_READ = "audit:read"
+    AGENTS_MANAGE = "agents:manage"
+
+
+ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
+    Role.AGENT: frozenset(
+        {Permission.CASES_READ, Permission.CASES_WORK, Permission.REPLIES_PUBLISH, Permission.ROOMS_TALK}
+    ),
+    Role.SUPERVISOR: frozenset(
+        {
+            Permission.CASES_READ,
+            Permission.CASES_WORK,
+            Permission.CASES_TRANSFER_ANY,
+            Permission.REPLIES_PUBLISH,
+            Permission.GUARD_OVERRIDE,
+            Permission.ROOMS_TALK,
+            Permission.ROOMS_READ_ANY,
+        }
+    ),
+    Role.COMPLIANCE: frozenset({Permission.EXPORTS_MAKE, Permission.AUDIT_READ}),
+    Role.ADMINISTRATOR: frozenset({Permission.AGENTS_MANAGE}),
+}
+
+
+def require(staff: Staff, permission: Permission) -> None:
+    """Raise `Forbidden` unless the role holds the permission."""
+    if permission not in ROLE_PERMISSIONS[staff.role]:
+        raise Forbidden
