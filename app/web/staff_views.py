@@ -1,0 +1,332 @@
+"""The exact contexts of the console's pages and of the demo's start page; shared pieces are in `views.py`.
+
+Paths and form fields; a POST answers 303 to where the arrow points, or shows its page again with `error` and what was
+typed. Queue and export list fetch their own page again every `data-every` seconds while it is looked at.
+
+    GET POST /signin                        SignIn: name, password, code -> /queue, /exports or /agents by role
+    POST     /signout                       -> /signin
+    GET      /queue                         Queue; query: status, assigned (any, me, nobody), network, after
+    GET      /cases/{id}                    Case
+    POST     /cases/{id}/claim              -> /cases/{id}
+    POST     /cases/{id}/transfer           agent (id, or empty: back to the queue), reason -> /cases/{id}
+    POST     /cases/{id}/notes              text -> /cases/{id}
+    POST     /cases/{id}/replies            text, idempotency_key, intent (check or publish) -> /cases/{id}; or the
+                                            Case again with `composer.draft`. After a warning also text_hash and
+                                            acknowledge=yes; a supervisor over a block: text_hash, override_reason
+    POST     /cases/{id}/close              outcome, note (optional) -> /cases/{id}
+    POST     /conversations/{id}/messages   text, data_class, idempotency_key -> /cases/{case}; JSON as in the room
+    POST     /conversations/{id}/step-up    level (3 or 4) -> /cases/{case}
+    GET      /conversations/{id}/events?after=N   event stream as in `views.py`
+    GET POST /exports                       Exports: scope (log or room), room (conversation id), reason -> /exports
+    GET      /exports/{id}/download         the bag
+    GET      /agents                        Agents
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from app.web.views import DataClassName, HeldAnswer, Message, Page, ProofFact, PublicPost
+
+RoleName = Literal["agent", "supervisor", "compliance", "administrator"]
+CaseStatus = Literal["new", "claimed", "answered", "in_room", "waiting_customer", "closed", "reopened"]
+Outcome = Literal["resolved", "explained", "not_justified", "referred", "no_contact", "spam"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffBar:
+    """Who is signed in, and which parts of the console the role opens."""
+
+    name: str
+    role: RoleName
+    signature: str
+    sees_cases: bool
+    sees_exports: bool
+    sees_agents: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignIn(Page):
+    """The staff door's only way in."""
+
+    TEMPLATE = "staff/sign_in.html"
+
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffPage(Page):
+    """Base of every page behind the staff sign-in."""
+
+    staff: StaffBar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """A service clock; `soon` is less than a quarter of the time left, `met`/`missed` when `done_at` is set."""
+
+    due_at: datetime
+    state: Literal["running", "soon", "late", "met", "missed"]
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueRow:
+    """One case of the queue; `level` is 0 while there is no room."""
+
+    id: UUID
+    reference: str
+    author: str
+    network: str
+    excerpt: str
+    status: CaseStatus
+    opened_at: datetime
+    first_answer: Clock
+    resolution: Clock
+    unread: int = 0
+    level: int = 0
+    assigned_to: str = ""
+    mine: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueFilter:
+    """The filter as asked for; empty strings mean all."""
+
+    status: str = ""
+    assigned: Literal["any", "me", "nobody"] = "any"
+    network: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue(StaffPage):
+    """The desk's queue, most urgent first; `next_page` is a path or empty."""
+
+    TEMPLATE = "staff/queue.html"
+
+    rows: tuple[QueueRow, ...]
+    filter: QueueFilter
+    networks: tuple[tuple[str, str], ...]
+    waiting: int
+    mine: int
+    unread: int
+    late: int
+    next_page: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextPiece:
+    """A stretch of the draft; `finding` is the number (from 1) of the finding that marks it, or 0."""
+
+    text: str
+    finding: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What the guard found: its kind as the guard names it ("iban", "phone", ...), and how grave."""
+
+    number: int
+    kind: str
+    verdict: Literal["warn", "block"]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A reply that the guard has read and that has not left; `author` differs when a supervisor looks at it."""
+
+    text: str
+    text_hash: str
+    verdict: Literal["allow", "warn", "block"]
+    pieces: tuple[TextPiece, ...]
+    findings: tuple[Finding, ...]
+    author: str = ""
+    may_override: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composer:
+    """The public reply: what will be added to it, how long it may be, and a draft already checked."""
+
+    idempotency_key: str
+    mention: str
+    case_link: str
+    signature: str
+    max_length: int
+    draft: Draft | None = None
+    text: str = ""
+    by_hand: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """An internal note; the customer never sees it."""
+
+    author: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colleague:
+    """Somebody to whom the case may be transferred."""
+
+    id: UUID
+    name: str
+    role: RoleName
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomPanel:
+    """The room as the agent sees it; `may_say` lists the data classes readable at the present level."""
+
+    id: UUID
+    state: Literal["open", "locked", "closed"]
+    level: int
+    proofs: tuple[ProofFact, ...]
+    may_say: tuple[DataClassName, ...]
+    messages: tuple[Message, ...]
+    cursor: int
+    idempotency_key: str
+    customer: str = ""
+    present: bool = False
+    held: HeldAnswer | None = None
+    step_up_level: int = 0
+    draft: str = ""
+    data_class: DataClassName = "account"
+    max_length: int = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(StaffPage):
+    """One case: public thread beside the room. `may_work` is false while it is not this agent's."""
+
+    TEMPLATE = "staff/case.html"
+
+    id: UUID
+    reference: str
+    author: str
+    network: str
+    status: CaseStatus
+    opened_at: datetime
+    first_answer: Clock
+    resolution: Clock
+    thread: tuple[PublicPost, ...]
+    notes: tuple[Note, ...]
+    colleagues: tuple[Colleague, ...]
+    outcomes: tuple[Outcome, ...]
+    may_claim: bool
+    may_work: bool
+    may_transfer: bool
+    composer: Composer | None = None
+    rooms: tuple[RoomPanel, ...] = ()
+    assigned_to: str = ""
+    outcome: Outcome | None = None
+    stars: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRow:
+    """One export; `size` is display-ready ("1.2 MB")."""
+
+    id: UUID
+    scope: Literal["log", "room"]
+    room: str
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    state: Literal["queued", "building", "ready", "failed"]
+    size: str = ""
+    leaves: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogHealth:
+    """The evidence log: leaves in all, not yet numbered, and the newest signed checkpoint."""
+
+    origin: str
+    size: int
+    pending: int
+    checkpoint_size: int
+    checkpoint_at: datetime | None
+    root: str
+    healthy: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exports(StaffPage):
+    """The compliance officer's page; the last three keep what was typed."""
+
+    TEMPLATE = "staff/exports.html"
+
+    rows: tuple[ExportRow, ...]
+    log: LogHealth
+    scope: Literal["log", "room"] = "log"
+    room: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRow:
+    """A member of staff."""
+
+    name: str
+    display_name: str
+    signature: str
+    role: RoleName
+    active: bool
+    created_at: datetime
+    last_seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agents(StaffPage):
+    """The administrator's list; accounts are made by `riserbo agents`."""
+
+    TEMPLATE = "staff/agents.html"
+
+    rows: tuple[AgentRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoPerson:
+    """Somebody of the demo's town: the Square's address that posts as them, and what the bank has on file."""
+
+    name: str
+    handle: str
+    url: str
+    customer_number: str = ""
+    phone: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoStaff:
+    """A seeded member of staff; `code` is the current TOTP, `seconds_left` until the next."""
+
+    name: str
+    display_name: str
+    role: RoleName
+    password: str
+    code: str
+    seconds_left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoStart(Page):
+    """The demo's first page: the story in steps; the addresses are absolute."""
+
+    TEMPLATE = "demo_start.html"
+
+    square: str
+    bank: str
+    staff_door: str
+    phone: str
+    verify: str
+    people: tuple[DemoPerson, ...]
+    staff: tuple[DemoStaff, ...]
+    case_link: str = ""
