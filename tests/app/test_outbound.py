@@ -1,0 +1,501 @@
+"""The outbound client goes where it may, and nowhere else: spellings, rebinding, redirects, hostile answers."""
+
+import asyncio
+import datetime as dt
+import gzip
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Address, ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from app.outbound import (
+    MAX_BODY,
+    OutboundClient,
+    OutboundDenied,
+    OutboundError,
+    OutboundFailed,
+    OutboundTimeout,
+    OutboundTooLarge,
+    check_address,
+)
+
+PUBLIC_V4 = "93.184.215.14"
+PUBLIC_V6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
+
+DENIED_ADDRESSES = [
+    "0.0.0.0",
+    "0.1.2.3",
+    "10.0.0.1",
+    "10.255.255.255",
+    "100.64.0.1",
+    "100.127.255.254",
+    "127.0.0.1",
+    "127.0.0.53",
+    "127.255.255.254",
+    "168.63.129.16",
+    "169.254.0.1",
+    "169.254.169.254",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.1",
+    "192.0.0.170",
+    "192.0.0.192",
+    "192.0.2.1",
+    "192.88.99.1",
+    "192.168.0.1",
+    "192.168.255.255",
+    "198.18.0.1",
+    "198.19.255.255",
+    "198.51.100.7",
+    "203.0.113.9",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::10.0.0.1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "::ffff:93.184.215.14",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::7f00:1",
+    "100::1",
+    "2001::1",
+    "2001:0:7f00:1::1",
+    "2001:2::1",
+    "2001:10::1",
+    "2001:20::1",
+    "2001:db8::1",
+    "2002:7f00:1::",
+    "2002:c0a8:101::1",
+    "3fff::1",
+    "5f00::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fd12:3456::1",
+    "fe80::1",
+    "fe80::1%lo",
+    "fec0::1",
+    "ff02::1",
+    "ff0e::1",
+    "4000::1",
+]
+
+DENIED_URLS = [
+    "http://example.com/",
+    "ftp://example.com/",
+    "file:///etc/passwd",
+    "gopher://example.com/",
+    "//example.com/",
+    "example.com",
+    "https://",
+    "https:///path",
+    "https://user:pass@example.com/",
+    "https://example.com@127.0.0.1/",
+    "https://127.0.0.1\\@example.com/",
+    "https://example.com#@127.0.0.1/",
+    "https://example.com:80/",
+    "https://example.com:22/",
+    "https://example.com:99999/",
+    "https://example.com:x/",
+    "https://127.0.0.1/",
+    "https://127.1/",
+    "https://127.0.1/",
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://0x7f.0x0.0x0.0x1/",
+    "https://0x7f.1/",
+    "https://0177.0.0.1/",
+    "https://017700000001/",
+    "https://127.0.0.1./",
+    "https://127.0.0.0x1/",
+    "https://0/",
+    "https://0x/",
+    "https://[::1]/",
+    "https://[::]/",
+    "https://[::ffff:127.0.0.1]/",
+    "https://[0:0:0:0:0:ffff:7f00:1]/",
+    "https://[64:ff9b::7f00:1]/",
+    "https://[fe80::1%25lo]/",
+    "https://[::1/",
+    "https://①②⑦.0.0.1/",
+    "https://127。0。0。1/",
+    "https://１２７.0.0.1/",
+    "https://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/",
+    "https://exämple.com/",
+    "https://%31%32%37.0.0.1/",
+    "https://127.0.0.1%00.example.com/",
+    "https://example.com%2f@127.0.0.1/",
+    "https://example.com /",
+    " https://example.com/",
+    "https://exa\tmple.com/",
+    "https://example.com/\r\nX: y",
+    "https://example.com/\x00",
+    "https://example..com/",
+    "https://.example.com/",
+    "https://example.com./",
+    "https://-example.com/",
+    "https://" + "a" * 64 + ".com/",
+    "https://example.com/" + "a" * 2000,
+]
+
+
+class Names:
+    """A resolver that counts: each look-up takes the next answer, the last one stays."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        self.asked.append(host)
+        return self.answers[min(len(self.asked), len(self.answers)) - 1]
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(
+    answer: bytes | Handler, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """A loopback server: yields its port and the heads of the requests it got."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            if callable(answer):
+                await answer(reader, writer)
+            else:
+                writer.write(answer)
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1], heads
+
+
+def ok(body: bytes = b"{}", *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    head = [b"HTTP/1.1 " + status, b"content-length: %d" % len(body), *headers]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+def plain(port: int, **more: object) -> OutboundClient:
+    return OutboundClient(http_hosts={"square.localhost": ("127.0.0.1", port)}, **more)  # type: ignore[arg-type]
+
+
+def test_corpus_has_at_least_sixty_spellings() -> None:
+    assert len(set(DENIED_ADDRESSES)) >= 60
+    assert len(set(DENIED_URLS)) >= 50
+
+
+@pytest.mark.parametrize("address", DENIED_ADDRESSES)
+def test_special_address_is_refused(address: str) -> None:
+    with pytest.raises(OutboundDenied):
+        check_address(address)
+
+
+@pytest.mark.parametrize("address", [PUBLIC_V4, PUBLIC_V6, "1.1.1.1", "2a00:1450:4002::1"])
+def test_public_address_passes(address: str) -> None:
+    assert check_address(address) == ip_address(address)
+
+
+@pytest.mark.parametrize("address", DENIED_ADDRESSES)
+async def test_name_with_special_address_is_refused_even_beside_a_public_one(address: str) -> None:
+    client = OutboundClient(resolver=Names([PUBLIC_V4, address]))
+    with pytest.raises(OutboundDenied):
+        await client.request("GET", "https://example.com/")
+
+
+@pytest.mark.parametrize("url", DENIED_URLS)
+async def test_odd_spelling_is_refused_without_a_look_up(url: str) -> None:
+    names = Names(["127.0.0.1"])
+    with pytest.raises(OutboundDenied):
+        await OutboundClient(resolver=names).request("GET", url)
+    assert names.asked == []
+
+
+async def test_system_resolver_does_not_let_loopback_through() -> None:
+    with pytest.raises(OutboundDenied):
+        await OutboundClient().request("GET", "https://localhost/")
+
+
+async def test_name_is_resolved_once_and_the_checked_address_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected: list[str] = []
+
+    async def refuse(self: object, factory: object, host: str, port: int, **_: object) -> None:
+        connected.append(host)
+        raise OSError
+
+    monkeypatch.setattr(asyncio.get_running_loop().__class__, "create_connection", refuse)
+    names = Names([PUBLIC_V4], ["127.0.0.1"])
+    with pytest.raises(OutboundFailed):
+        await OutboundClient(resolver=names).request("GET", "https://rebinding.example/")
+    assert names.asked == ["rebinding.example"]
+    assert connected == [PUBLIC_V4]
+
+
+async def test_mapping_is_for_exactly_that_name_scheme_and_port() -> None:
+    async with listening(ok()) as (port, heads):
+        client = plain(port, resolver=Names(["127.0.0.1"]))
+        for url in (
+            f"http://127.0.0.1:{port}/",
+            f"http://other.localhost:{port}/",
+            f"http://square.localhost.example:{port}/",
+            f"http://square.localhost:{port + 1}/",
+            "http://square.localhost/",
+            f"https://square.localhost:{port}/",
+        ):
+            with pytest.raises(OutboundDenied):
+                await client.request("GET", url)
+        assert heads == []
+        assert (await client.request("GET", f"http://SQUARE.localhost:{port}/a?b=c")).json() == {}
+    assert heads[0].startswith(b"GET /a?b=c HTTP/1.1\r\n")
+    assert f"host: square.localhost:{port}\r\n".encode() in heads[0].lower()
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", PUBLIC_V4, "0.0.0.0"])
+def test_plain_http_is_never_mapped_off_the_machine(address: str) -> None:
+    with pytest.raises(ValueError, match=r"plain HTTP|unicast"):
+        OutboundClient(http_hosts={"square.localhost": (address, 80)})
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0", "224.0.0.1", "fe80::1"])
+def test_mapped_host_is_never_metadata_or_multicast(address: str) -> None:
+    with pytest.raises(ValueError, match="unicast"):
+        OutboundClient(hosts={"directory.bank.example": (address, 443)})
+
+
+def test_tls_without_checks_is_refused() -> None:
+    tls = ssl.create_default_context()
+    tls.check_hostname = False
+    with pytest.raises(ValueError, match="certificates"):
+        OutboundClient(tls=tls)
+
+
+async def test_redirect_is_handed_back_and_not_followed() -> None:
+    async with listening(ok()) as (inner, inside):
+        location = f"location: http://127.0.0.1:{inner}/".encode()
+        async with listening(ok(b"", location, status=b"302 Found")) as (port, _):
+            response = await plain(port).request("GET", f"http://square.localhost:{port}/")
+    assert response.status == 302
+    assert inside == []
+
+
+async def test_request_carries_form_json_and_basic_credentials() -> None:
+    bodies: list[bytes] = []
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        bodies.append(await reader.read(1000))
+        writer.write(ok())
+
+    async with listening(echo) as (port, heads):
+        client, url = plain(port), f"http://square.localhost:{port}/t"
+        await client.request("POST", url, data={"a": "è&"}, auth=("id", "secret"))
+        await client.request("POST", url, json={"a": [1]}, headers={"Authorization": "Bearer x"})
+    assert bodies == [b"a=%C3%A8%26", b'{"a":[1]}']
+    assert b"authorization: basic awq6c2vjcmv0" in heads[0].lower()
+    assert b"authorization: bearer x" in heads[1].lower()
+    assert b"accept-encoding: identity" in heads[0].lower()
+
+
+@pytest.mark.parametrize("name", ["Host", "Content-Length", "Transfer-Encoding", "Cookie", "Accept-Encoding"])
+async def test_framing_headers_are_not_the_callers(name: str) -> None:
+    with pytest.raises(OutboundDenied):
+        await plain(80).request("GET", "http://square.localhost/", headers={name: "1"})
+
+
+async def test_header_injection_is_refused() -> None:
+    async with listening(ok()) as (port, heads):
+        with pytest.raises(OutboundError):
+            await plain(port).request("GET", f"http://square.localhost:{port}/", headers={"X-A": "1\r\nX-B: 2"})
+    assert heads == []
+
+
+async def test_cookies_are_neither_kept_nor_shown() -> None:
+    async with listening(ok(b"{}", b"set-cookie: a=b")) as (port, heads):
+        client = plain(port)
+        for _ in range(2):
+            response = await client.request("GET", f"http://square.localhost:{port}/")
+            assert "set-cookie" not in response.headers
+    assert len(heads) == 2
+    assert all(b"cookie" not in head.lower() for head in heads)
+
+
+async def test_environment_proxy_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with listening(ok()) as (proxy, seen), listening(ok()) as (port, _):
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy}")
+        await plain(port).request("GET", f"http://square.localhost:{port}/")
+    assert seen == []
+
+
+async def test_largest_body_passes_and_one_byte_more_does_not() -> None:
+    async with listening(ok(b"x" * MAX_BODY)) as (port, _):
+        response = await plain(port).request("GET", f"http://square.localhost:{port}/")
+        assert len(response.body) == MAX_BODY
+    async with listening(ok(b"x" * (MAX_BODY + 1))) as (port, _):
+        with pytest.raises(OutboundTooLarge):
+            await plain(port).request("GET", f"http://square.localhost:{port}/")
+
+
+async def test_endless_body_is_cut() -> None:
+    sent = 0
+
+    async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
+        for _unused in range(2000):
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 65536
+
+    async with listening(flood) as (port, _):
+        with pytest.raises(OutboundTooLarge):
+            await plain(port).request("GET", f"http://square.localhost:{port}/")
+    assert sent < 32 * 2**20
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd", b"identity, gzip"])
+async def test_compressed_answer_is_refused_unopened(encoding: bytes) -> None:
+    bomb = gzip.compress(b"\0" * 2**20)
+    async with listening(ok(bomb, b"content-encoding: " + encoding)) as (port, _):
+        with pytest.raises(OutboundFailed) as refused:
+            await plain(port).request("GET", f"http://square.localhost:{port}/")
+    assert refused.value.reason == "answer_compressed"
+
+
+async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+    for _unused in range(100):
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+
+
+@pytest.mark.parametrize("behaviour", [drip, silence])
+async def test_slow_answer_meets_the_total_deadline(behaviour: Handler) -> None:
+    loop = asyncio.get_running_loop()
+    async with listening(behaviour) as (port, _):
+        begun = loop.time()
+        with pytest.raises(OutboundTimeout):
+            await plain(port).request("GET", f"http://square.localhost:{port}/", timeout=0.3)
+        assert loop.time() - begun < 2
+
+
+async def test_slow_name_server_meets_the_total_deadline() -> None:
+    async def never(host: str, port: int) -> list[str]:
+        await asyncio.sleep(60)
+        return []
+
+    with pytest.raises(OutboundTimeout):
+        await OutboundClient(resolver=never).request("GET", "https://example.com/", timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"\x00\xff garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", b"HTTP/1.1 2\r\n"],
+)
+async def test_broken_answer_is_a_failure_of_ours(answer: bytes) -> None:
+    async with listening(answer) as (port, _):
+        with pytest.raises(OutboundFailed):
+            await plain(port).request("GET", f"http://square.localhost:{port}/")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 60000])
+async def test_answer_that_is_no_json_is_said_so(body: bytes) -> None:
+    async with listening(ok(body)) as (port, _):
+        response = await plain(port).request("GET", f"http://square.localhost:{port}/")
+    with pytest.raises(OutboundFailed):
+        response.json()
+
+
+async def test_nothing_listening_is_a_failure() -> None:
+    async with listening(ok()) as (port, _):
+        pass
+    with pytest.raises(OutboundFailed):
+        await plain(port).request("GET", f"http://square.localhost:{port}/")
+
+
+async def test_url_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with listening(ok()) as (port, _):
+        await plain(port).request("GET", f"http://square.localhost:{port}/?code=CANARY")
+    with pytest.raises(OutboundFailed) as refused:
+        await plain(port).request("GET", f"http://square.localhost:{port}/?code=CANARY")
+    assert "CANARY" not in caplog.text
+    assert "CANARY" not in f"{refused.value!r} {refused.value} {refused.value.message}"
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A self-signed certificate and key for `name`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, secret = folder / "cert.pem", folder / "key.pem"
+    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return pem, secret
+
+
+@pytest.mark.parametrize(("name", "trusted"), [("kyc.example", True), ("other.example", False)])
+async def test_certificate_is_checked_against_the_name_not_the_address(
+    tmp_path: Path, name: str, trusted: bool
+) -> None:
+    pem, secret = certificate(tmp_path, "kyc.example")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(pem, secret)
+    indicated: list[str | None] = []
+    server.sni_callback = lambda _socket, sni, _context: indicated.append(sni)
+    async with listening(ok(), server) as (port, heads):
+        client = OutboundClient(hosts={name: ("127.0.0.1", port)}, tls=ssl.create_default_context(cafile=str(pem)))
+        if trusted:
+            assert (await client.request("GET", f"https://{name}:{port}/")).status == 200
+            assert f"host: {name}:{port}".encode() in heads[0].lower()
+        else:
+            with pytest.raises(OutboundFailed):
+                await client.request("GET", f"https://{name}:{port}/")
+            assert heads == []
+    assert indicated == [name]
+
+
+def test_every_ipv4_network_in_use_is_judged_like_the_registry() -> None:
+    """One address of each /8: private and special blocks are refused, the others pass."""
+    special = {0, 10, 127, *range(224, 256)}
+    for first in range(256):
+        address = IPv4Address((first << 24) + 0x00020304)
+        if first in special:
+            with pytest.raises(OutboundDenied):
+                check_address(str(address))
+        else:
+            check_address(str(address))
