@@ -1,0 +1,48 @@
+# Two commands from nothing: `make demo` and `make test`. They need Python 3.11+, make and git, and write into this folder only.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.SILENT:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+PYTHON_HERE := .venv/bin/python
+LOCKS := requirements.lock tests/tools/requirements-test.lock tests/tools/requirements-uv.lock
+
+# paths inside .venv are absolute: a moved or copied tree builds its own
+$(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)
+
+.PHONY: demo test lint lock clean
+
+demo: .venv/.runtime
+	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
+
+test: .venv/.test .cache/.browser
+	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
+
+lint: .venv/.test
+	exec tests/tools/lint.sh
+
+# new versions: change pyproject.toml, then this
+lock: .venv/.uv
+	$(PYTHON_HERE) tests/tools/locks.py renew
+
+clean:
+	rm -rf .venv .cache .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.uv: tests/tools/bootstrap.sh tests/tools/requirements-uv.lock
+	tests/tools/bootstrap.sh
+	touch $@
+
+.venv/.runtime: .venv/.uv pyproject.toml $(LOCKS)
+	if [ -e .venv/.test ]; then $(MAKE) .venv/.test; else $(PYTHON_HERE) tests/tools/install.py requirements.lock; fi
+	touch $@
+
+.venv/.test: .venv/.uv pyproject.toml $(LOCKS)
+	$(PYTHON_HERE) tests/tools/install.py tests/tools/requirements-test.lock
+	touch $@ .venv/.runtime
+
+.cache/.browser: tests/tools/chromium.sh tests/tools/unpack.sh
+	tests/tools/chromium.sh
+	touch $@
