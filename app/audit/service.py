@@ -1,0 +1,119 @@
+"""`record`: a fact joins the transaction that makes it true. The leaf is finished last, just before the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.actors import Actor, audit_name
+from app.audit.events import EVENTS
+from app.audit.models import Leaf, StreamHead
+from app.database import after_commit, before_commit, services_of
+from app.ids import new_id
+from security.encoding import canonical_json
+from security.merkle import leaf_hash
+
+Value = str | int | bool | Sequence["Value"] | Mapping[str, "Value"]
+NO_PREVIOUS: Final = bytes(32)
+SEQUENCER_TOPIC: Final = "sequencer"
+
+
+@dataclass(frozen=True)
+class _Draft:
+    id: UUID
+    event: str
+    at: datetime
+    actor: dict[str, str]
+    stream: str
+    data: Mapping[str, Value]
+
+
+def record(db: AsyncSession, event: str, *, stream: str, actor: Actor, data: Mapping[str, Value] | None = None) -> UUID:
+    """Add a leaf to this transaction and return its id, for the `leaf_id` of the rows that it explains.
+
+    `event` and every key of `data` must be in the closed list. The leaf is written just before the commit, with the
+    locks of its streams taken in one order, so that two transactions can never wait for each other here.
+    """
+    fields = data or {}
+    unknown = set(fields) - set(EVENTS[event])
+    if unknown:
+        raise ValueError(f"{event} has no field {sorted(unknown)}")
+    now = services_of(db).clock()
+    draft = _Draft(new_id(now), event, now, audit_name(actor), stream, fields)
+    db.info.setdefault("leaves", []).append(draft)
+    before_commit(db, _write_leaves)
+    return draft.id
+
+
+async def _write_leaves(db: AsyncSession) -> None:
+    drafts: list[_Draft] = db.info.pop("leaves", [])
+    if not drafts:
+        return
+    await db.flush()
+    heads = await _lock_heads(db, sorted({draft.stream for draft in drafts}))
+    rows = []
+    for draft in drafts:
+        n, previous = heads[draft.stream]
+        leaf = _leaf_bytes(draft, n + 1, previous)
+        hashed = leaf_hash(leaf)
+        heads[draft.stream] = (n + 1, hashed)
+        rows.append({"id": draft.id, "stream": draft.stream, "n": n + 1, "leaf": leaf, "leaf_hash": hashed})
+    await db.execute(insert(Leaf), rows)
+    await _store_heads(db, heads)
+    services = services_of(db)
+    after_commit(db, lambda: services.wakeups.notify(SEQUENCER_TOPIC))
+
+
+def _leaf_bytes(draft: _Draft, n: int, previous: bytes) -> bytes:
+    return canonical_json(
+        {
+            "v": 1,
+            "id": str(draft.id),
+            "t": draft.event,
+            "at": draft.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "actor": draft.actor,
+            "stream": draft.stream,
+            "n": n,
+            "prev": previous.hex(),
+            "data": dict(draft.data),
+        }
+    )
+
+
+async def _lock_heads(db: AsyncSession, streams: list[str]) -> dict[str, tuple[int, bytes]]:
+    """Heads of the streams, locked in name order; new streams are born first, so that there is a row to lock."""
+    statement = (
+        select(StreamHead.stream, StreamHead.n, StreamHead.head)
+        .where(StreamHead.stream.in_(streams))
+        .order_by(StreamHead.stream)
+        .with_for_update()
+    )
+    heads = {row.stream: (row.n, row.head) for row in await db.execute(statement)}
+    if len(heads) < len(streams):
+        born = [{"stream": stream, "n": 0, "head": NO_PREVIOUS} for stream in streams if stream not in heads]
+        upsert = _insert_for(db)(StreamHead).values(born).on_conflict_do_nothing()
+        await db.execute(upsert)
+        heads = {row.stream: (row.n, row.head) for row in await db.execute(statement)}
+    return heads
+
+
+async def _store_heads(db: AsyncSession, heads: Mapping[str, tuple[int, bytes]]) -> None:
+    insertion = _insert_for(db)(StreamHead).values(
+        [{"stream": stream, "n": n, "head": head} for stream, (n, head) in sorted(heads.items())]
+    )
+    await db.execute(
+        insertion.on_conflict_do_update(
+            index_elements=["stream"], set_={"n": insertion.excluded.n, "head": insertion.excluded.head}
+        )
+    )
+
+
+def _insert_for(db: AsyncSession) -> type[postgresql.Insert] | type[sqlite.Insert]:
+    return postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert

@@ -1,0 +1,142 @@
+"""Attempts, challenges, redirect flows, proofs, bindings, authenticators. What a visitor typed is sealed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Audited, Base, protect
+
+
+class Attempt(Audited, Base):
+    """One visitor's try. `case_id` is None for a link that is not ours: the same path, which never succeeds.
+
+    `kind` is `entry`, `step_up` or `unlock`; the latter two belong to a binding from the start.
+    `named_hash` is the account that the visitor named, `handle_hash` the one that was proved.
+    """
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index("ix_attempts_session", "session_id", "slug"), {"sqlite_strict": True})
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID]
+    kind: Mapped[str]
+    slug: Mapped[str]
+    case_id: Mapped[UUID | None] = mapped_column(index=True)
+    binding_id: Mapped[UUID | None]
+    state: Mapped[str]
+    version: Mapped[int]
+    connector: Mapped[str | None]
+    sealed_named: Mapped[bytes | None]
+    handle_hash: Mapped[bytes | None]
+    sealed_subject: Mapped[bytes | None]
+    handle_method: Mapped[str | None]
+    handle_proved_at: Mapped[datetime | None]
+    sealed_identifier: Mapped[bytes | None]
+    pair_hash: Mapped[bytes | None] = mapped_column(index=True)
+    customer_hash: Mapped[bytes | None]
+    sealed_customer: Mapped[bytes | None]
+    customer_method: Mapped[str | None]
+    customer_proved_at: Mapped[datetime | None]
+    level: Mapped[int]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class Challenge(Base):
+    """A code that was asked for. It can only be right once it was really sent, and only for the one it was sent to."""
+
+    __tablename__ = "challenges"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt_id: Mapped[UUID] = mapped_column(ForeignKey("attempts.id"), index=True)
+    purpose: Mapped[str]
+    channel: Mapped[str]
+    code_hash: Mapped[bytes]
+    pair_hash: Mapped[bytes | None]
+    customer_hash: Mapped[bytes | None]
+    sealed_customer: Mapped[bytes | None]
+    tries: Mapped[int]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime]
+
+
+class Flow(Base):
+    """One redirect to a provider: single-use, bound to session, attempt and provider."""
+
+    __tablename__ = "flows"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    state_hash: Mapped[bytes] = mapped_column(unique=True)
+    kind: Mapped[str]
+    provider: Mapped[str]
+    session_id: Mapped[UUID]
+    attempt_id: Mapped[UUID] = mapped_column(ForeignKey("attempts.id"), index=True)
+    sealed_secrets: Mapped[bytes]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Proof(Audited, Base):
+    """One evidence, of handle or of customer, as it was accepted."""
+
+    __tablename__ = "proofs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempt_id: Mapped[UUID] = mapped_column(ForeignKey("attempts.id"), index=True)
+    binding_id: Mapped[UUID | None] = mapped_column(index=True)
+    of: Mapped[str]
+    method: Mapped[str]
+    level: Mapped[int]
+    proved_at: Mapped[datetime]
+
+
+class Binding(Audited, Base):
+    """Handle ↔ customer. Its leaf under a signed checkpoint is its signature (design, words)."""
+
+    __tablename__ = "bindings"
+    __table_args__ = (
+        Index("ix_bindings_pair", "handle_hash", "customer_hash"),
+        {"sqlite_strict": True},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    network: Mapped[str]
+    scope: Mapped[str]
+    handle_hash: Mapped[bytes]
+    customer_hash: Mapped[bytes] = mapped_column(index=True)
+    sealed_subject: Mapped[bytes]
+    sealed_customer: Mapped[bytes]
+    level: Mapped[int]
+    state: Mapped[str]
+    reference_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    proved_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    frozen_until: Mapped[datetime | None]
+
+
+class Authenticator(Audited, Base):
+    """A TOTP of one binding, at no more than the level of the session that enrolled it."""
+
+    __tablename__ = "authenticators"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    binding_id: Mapped[UUID] = mapped_column(ForeignKey("bindings.id"), index=True)
+    sealed_secret: Mapped[bytes]
+    max_level: Mapped[int]
+    last_step: Mapped[int | None]
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+
+
+for _model in (Attempt, Proof, Binding, Authenticator):
+    protect(_model)

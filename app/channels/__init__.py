@@ -1,0 +1,1 @@
+"""The public networks: small ports, one connector a network. Connectors share nothing but the ports."""

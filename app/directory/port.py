@@ -1,0 +1,52 @@
+"""The directory port: one look-up by what a visitor typed or a provider named."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Protocol
+
+import phonenumbers
+
+
+@dataclass(frozen=True)
+class CustomerRecord:
+    """What the bank's files say about a customer; `phone` in E.164. Never stored in clear, never logged."""
+
+    customer_number: str
+    name: str
+    phone: str | None
+    email: str | None
+    language: str = "it"
+    city: str | None = None
+
+    def __repr__(self) -> str:
+        return "<CustomerRecord>"
+
+
+class DirectoryUnavailable(Exception):
+    """The directory does not answer; the look-up may be tried again."""
+
+
+class CustomerDirectory(Protocol):
+    """Finds customers. Called by the worker only, so that no answer to a visitor takes longer for a known one."""
+
+    async def find(self, identifier: str) -> CustomerRecord | None:
+        """By customer number, phone or e-mail, in any usual spelling; raises `DirectoryUnavailable`."""
+        ...
+
+
+def normalise(identifier: str, region: str = "IT") -> tuple[str, str]:
+    """(kind, canonical spelling) of what was typed: kind is `email`, `phone` or `number`."""
+    text = unicodedata.normalize("NFKC", identifier).strip()
+    if "@" in text:
+        return "email", text.casefold()
+    compact = "".join(character for character in text if character.isalnum() or character == "+")
+    if compact.startswith("+") or (compact.isdigit() and len(compact) >= 9 and compact[0] in "03"):
+        try:
+            parsed = phonenumbers.parse(compact, region)
+        except phonenumbers.NumberParseException:
+            return "number", compact.upper()
+        if phonenumbers.is_possible_number(parsed):
+            return "phone", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return "number", compact.upper()

@@ -1,0 +1,100 @@
+"""The lane: commands that arrive together are committed together, and none can harm its neighbours.
+
+Generic on purpose: what a group writes is the business of the function it is given, which opens one transaction,
+answers each command with a result or a refusal, and commits before it returns (design, decision 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from app.errors import Unavailable
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+CommitGroup = Callable[[Sequence[C]], Awaitable[Sequence[R | Exception]]]
+
+
+@dataclass
+class _Waiting(Generic[C, R]):
+    command: C
+    answer: asyncio.Future[R]
+
+
+class Lane(Generic[C, R]):
+    """A bounded queue in front of `commit_group`.
+
+    `commit_group` returns one outcome per command, in order: a result, or the exception that this command alone
+    deserves. If it raises, nothing of the group was stored: the group is split and replayed until the command at
+    fault stands alone (idempotent commands make the replay safe).
+    """
+
+    def __init__(self, commit_group: CommitGroup[C, R], *, capacity: int = 2048, largest_group: int = 64) -> None:
+        self._commit_group = commit_group
+        self._queue: asyncio.Queue[_Waiting[C, R]] = asyncio.Queue(maxsize=capacity)
+        self._largest_group = largest_group
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def submit(self, command: C) -> R:
+        """The result of `command` once its group is durable; raises `Unavailable` when the queue is full or closed."""
+        if self._closed:
+            raise Unavailable(retry_after=2)
+        waiting = _Waiting[C, R](command, asyncio.get_running_loop().create_future())
+        try:
+            self._queue.put_nowait(waiting)
+        except asyncio.QueueFull:
+            raise Unavailable(retry_after=1) from None
+        return await waiting.answer
+
+    def start(self) -> None:
+        """Begin to commit groups in the background of the running loop."""
+        self._closed = False
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="lane")
+
+    async def stop(self) -> None:
+        """Refuse new commands, commit what is queued, and end."""
+        self._closed = True
+        if self._task is None:
+            return
+        await self._queue.join()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            group = [await self._queue.get()]
+            while len(group) < self._largest_group and not self._queue.empty():
+                group.append(self._queue.get_nowait())
+            try:
+                await self._settle(group)
+            finally:
+                for _ in group:
+                    self._queue.task_done()
+
+    async def _settle(self, group: list[_Waiting[C, R]]) -> None:
+        try:
+            outcomes = await self._commit_group([waiting.command for waiting in group])
+        except Exception as fault:
+            if len(group) == 1:
+                _refuse(group[0], fault)
+                return
+            middle = len(group) // 2
+            await self._settle(group[:middle])
+            await self._settle(group[middle:])
+            return
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                _refuse(waiting, outcome)
+            elif not waiting.answer.done():
+                waiting.answer.set_result(outcome)
+
+
+def _refuse(waiting: _Waiting[C, R], fault: Exception) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_exception(fault)

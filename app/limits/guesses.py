@@ -1,0 +1,89 @@
+"""Counters that bound guessing. Counted by one statement each, in the transaction of the guess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import case, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.limits.models import GuessCounter
+
+DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class GuessPolicy:
+    """`in_a_row` wrong guesses lock the key for `first_lock`, doubling with each further lock up to `longest_lock`."""
+
+    in_a_row: int = 5
+    first_lock: timedelta = timedelta(minutes=15)
+    longest_lock: timedelta = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class GuessState:
+    """What the counter says after an act."""
+
+    in_a_row: int
+    today: int
+    locked_until: datetime | None
+
+    def is_locked(self, now: datetime) -> bool:
+        """Whether guesses are refused at `now`."""
+        return self.locked_until is not None and self.locked_until > now
+
+
+async def state_of(db: AsyncSession, key_hash: bytes, now: datetime) -> GuessState:
+    """The counter as it stands; an unknown key has no wrong guesses."""
+    row = (await db.execute(select(GuessCounter).where(GuessCounter.key_hash == key_hash))).scalar_one_or_none()
+    if row is None:
+        return GuessState(0, 0, None)
+    return GuessState(row.in_a_row, row.today if row.day == _day(now) else 0, row.locked_until)
+
+
+async def count_wrong(db: AsyncSession, key_hash: bytes, policy: GuessPolicy, now: datetime) -> GuessState:
+    """Count one wrong guess and lock when the policy says so. Call it in a transaction that is kept."""
+    today = _day(now)
+    insertion = _insert_for(db)(GuessCounter).values(
+        key_hash=key_hash, in_a_row=1, day=today, today=1, locks=0, locked_until=None, updated_at=now
+    )
+    await db.execute(
+        insertion.on_conflict_do_update(
+            index_elements=["key_hash"],
+            set_={
+                "in_a_row": GuessCounter.in_a_row + 1,
+                "today": case((GuessCounter.day == today, GuessCounter.today + 1), else_=1),
+                "day": today,
+                "updated_at": now,
+            },
+        )
+    )
+    row = (
+        await db.execute(
+            select(GuessCounter).where(GuessCounter.key_hash == key_hash).execution_options(populate_existing=True)
+        )
+    ).scalar_one()
+    if row.in_a_row >= policy.in_a_row:
+        row.locked_until = now + min(policy.first_lock * 2**row.locks, policy.longest_lock)
+        row.locks += 1
+        row.in_a_row = 0
+    return GuessState(row.in_a_row, row.today, row.locked_until)
+
+
+async def forgive(db: AsyncSession, key_hash: bytes, now: datetime) -> None:
+    """A right answer ends the row of wrong ones; the day's count and past locks stay."""
+    row = (await db.execute(select(GuessCounter).where(GuessCounter.key_hash == key_hash))).scalar_one_or_none()
+    if row is not None:
+        row.in_a_row, row.locks, row.updated_at = 0, 0, now
+
+
+def _day(now: datetime) -> str:
+    return now.date().isoformat()
+
+
+def _insert_for(db: AsyncSession) -> type[postgresql.Insert] | type[sqlite.Insert]:
+    return postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert

@@ -1,0 +1,39 @@
+"""The outbox table. A row whose `done_at` is set has an empty payload."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base
+
+
+class OutboxRow(Base):
+    """One piece of work: `topic` names the handler; lower `priority` goes first; unsent after `expires_at` is dropped."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_due",
+            "priority",
+            "run_at",
+            postgresql_where=text("done_at IS NULL"),
+            sqlite_where=text("done_at IS NULL"),
+        ),
+        {"sqlite_strict": True},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    topic: Mapped[str]
+    dedupe: Mapped[str | None] = mapped_column(unique=True)
+    sealed_payload: Mapped[bytes | None]
+    priority: Mapped[int]
+    run_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    locked_until: Mapped[datetime | None]
+    attempts: Mapped[int]
+    done_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]

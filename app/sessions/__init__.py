@@ -1,0 +1,1 @@
+"""Signed-in browsers and API tokens, of visitors and of staff: opaque, stored hashed, revocable at once."""

@@ -1,0 +1,76 @@
+"""From cookie or bearer token to a session row. What an actor may then do is decided further up."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+
+from app.database import reading, transaction
+from app.errors import Unauthenticated
+from app.http.dependencies import CurrentServices, Now
+from app.sessions import rules, service
+from app.sessions.models import Session
+
+VISITOR_COOKIE: Final = "__Host-riserbo"
+STAFF_COOKIE: Final = "__Host-riserbo-staff"
+
+
+class SessionOver(Unauthenticated):
+    """There was a session; it has ended, expired or been idle for too long."""
+
+    code = "session_over"
+    message = "Your session has ended. Please start again."
+
+
+async def _session(
+    request: Request, services: CurrentServices, now: Now, kinds: tuple[str, ...], token: str
+) -> Session:
+    """The live session of a token; last-seen is written in a transaction of its own, at most once a minute."""
+    async with reading(services) as db:
+        session = await service.find(db, token, now)
+    if session is None or session.kind not in kinds:
+        raise SessionOver
+    if session.kind == rules.STAFF and rules.is_idle(session.kind, session.level, session.last_seen_at, now):
+        raise SessionOver
+    # A page that refreshes itself, or a stream, is no sign of life of a person.
+    automatic = request.headers.get("x-riserbo-automatic") == "1"
+    idle = rules.is_idle(session.kind, session.level, session.last_seen_at, now)
+    if not automatic and not idle and now - session.last_seen_at > rules.SEEN_AT_MOST_EVERY:
+        async with transaction(services) as db:
+            await service.touch(db, session.id, now)
+    return session
+
+
+async def visitor_session(request: Request, services: CurrentServices, now: Now) -> Session:
+    """The visitor's session by cookie; raises `Unauthenticated`."""
+    token = request.cookies.get(VISITOR_COOKIE)
+    if not token:
+        raise Unauthenticated
+    return await _session(request, services, now, (rules.VISITOR,), token)
+
+
+async def optional_visitor_session(request: Request, services: CurrentServices, now: Now) -> Session | None:
+    """The visitor's session if there is a live one."""
+    try:
+        return await visitor_session(request, services, now)
+    except Unauthenticated:
+        return None
+
+
+async def staff_session(request: Request, services: CurrentServices, now: Now) -> Session:
+    """A member of staff's session: bearer token on the API, cookie on the console, the same seam."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated
+        return await _session(request, services, now, (rules.API,), token.strip())
+    token = request.cookies.get(STAFF_COOKIE, "")
+    if not token:
+        raise Unauthenticated
+    return await _session(request, services, now, (rules.STAFF,), token)
+
+
+VisitorSession = Annotated[Session, Depends(visitor_session)]
+OptionalVisitorSession = Annotated[Session | None, Depends(optional_visitor_session)]
+StaffSession = Annotated[Session, Depends(staff_session)]

@@ -1,0 +1,42 @@
+"""How long a session may live and idle (identity figures: RTS art. 4, NIST SP 800-63B-4, design decision 9)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from app.permissions import Level
+
+VISITOR: Final = "visitor"
+STAFF: Final = "staff"
+API: Final = "api"
+
+SEEN_AT_MOST_EVERY: Final = timedelta(minutes=1)
+VISITOR_LIFETIME: Final = timedelta(minutes=60)
+STAFF_LIFETIME: Final = timedelta(hours=8)
+STAFF_IDLE: Final = timedelta(minutes=15)
+API_LIFETIME: Final = timedelta(hours=8)
+CUSTOMER_LIFETIME: Final[dict[Level, timedelta]] = {
+    Level.L2: timedelta(hours=8),
+    Level.L3: timedelta(minutes=60),
+    Level.L4: timedelta(minutes=60),
+}
+CUSTOMER_IDLE: Final[dict[Level, timedelta]] = {
+    Level.L2: timedelta(minutes=15),
+    Level.L3: timedelta(minutes=5),
+    Level.L4: timedelta(minutes=5),
+}
+
+
+def idle_limit(kind: str, level: int) -> timedelta:
+    """How long the session may do nothing before it locks (customer) or ends (staff)."""
+    if kind == STAFF:
+        return STAFF_IDLE
+    if level >= Level.L2:
+        return CUSTOMER_IDLE[Level(level)]
+    return VISITOR_LIFETIME
+
+
+def is_idle(kind: str, level: int, last_seen_at: datetime, now: datetime) -> bool:
+    """Whether it has done nothing for too long; an API token has only its lifetime."""
+    return kind != API and now - last_seen_at > idle_limit(kind, level)

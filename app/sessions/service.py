@@ -1,0 +1,121 @@
+"""Start, resume, raise, lock and end sessions. A token is new at every raise of level (ASVS 7.2.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.ids import new_id
+from app.permissions import Level
+from app.sessions import rules
+from app.sessions.models import Session
+from security.tokens import new_token, token_hash
+
+
+@dataclass(frozen=True)
+class Started:
+    """A session and its token; the token exists here and in the client only."""
+
+    session: Session
+    token: str
+
+    def __repr__(self) -> str:
+        return f"<Started {self.session.id}>"
+
+
+async def start_visitor(db: AsyncSession, now: datetime) -> Started:
+    """A browser that has proved nothing."""
+    return await _start(db, rules.VISITOR, now, rules.VISITOR_LIFETIME)
+
+
+async def start_staff(
+    db: AsyncSession, staff_id: UUID, now: datetime, *, kind: str, scopes: str = "", lifetime: timedelta | None = None
+) -> Started:
+    """A member of staff at the console (`staff`) or by API token (`api`); never longer than eight hours."""
+    longest = rules.STAFF_LIFETIME if kind == rules.STAFF else rules.API_LIFETIME
+    started = await _start(db, kind, now, min(lifetime or longest, longest))
+    started.session.staff_id, started.session.scopes = staff_id, scopes
+    return started
+
+
+async def _start(db: AsyncSession, kind: str, now: datetime, lifetime: timedelta) -> Started:
+    token = new_token()
+    session = Session(
+        id=new_id(now),
+        token_hash=token_hash(token),
+        kind=kind,
+        staff_id=None,
+        scopes="",
+        binding_id=None,
+        conversation_id=None,
+        level=0,
+        proved_at=None,
+        locked=False,
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + lifetime,
+        ended_at=None,
+    )
+    db.add(session)
+    return Started(session, token)
+
+
+async def find(db: AsyncSession, token: str, now: datetime) -> Session | None:
+    """The session of this token unless it has ended or expired; a locked or idle one is returned, for its owner."""
+    session = (await db.execute(select(Session).where(Session.token_hash == token_hash(token)))).scalar_one_or_none()
+    if session is None or session.ended_at is not None or session.expires_at <= now:
+        return None
+    return session
+
+
+async def touch(db: AsyncSession, session_id: UUID, now: datetime) -> None:
+    """Note that the session is in use; written at most once a minute, so that reads stay cheap."""
+    await db.execute(
+        update(Session)
+        .where(Session.id == session_id, Session.last_seen_at < now - rules.SEEN_AT_MOST_EVERY)
+        .values(last_seen_at=now)
+    )
+
+
+async def raise_to_binding(
+    db: AsyncSession, session_id: UUID, *, binding_id: UUID, conversation_id: UUID, level: Level, now: datetime
+) -> Started:
+    """End the visitor's session and start the customer's, under a new token (against fixation).
+
+    Every other session of the binding ends: one room is open in one browser at a time.
+    """
+    await end_all_of_binding(db, binding_id, now)
+    await end(db, session_id, now)
+    started = await _start(db, rules.VISITOR, now, rules.CUSTOMER_LIFETIME[level])
+    session = started.session
+    session.binding_id, session.conversation_id = binding_id, conversation_id
+    session.level, session.proved_at = int(level), now
+    return started
+
+
+async def lock(db: AsyncSession, session_id: UUID) -> None:
+    """No data is served to a locked session; its owner may unlock it with a proof."""
+    await db.execute(update(Session).where(Session.id == session_id).values(locked=True))
+
+
+async def end(db: AsyncSession, session_id: UUID, now: datetime) -> None:
+    """End one session, at once."""
+    await db.execute(update(Session).where(Session.id == session_id, Session.ended_at.is_(None)).values(ended_at=now))
+
+
+async def end_all_of_binding(db: AsyncSession, binding_id: UUID, now: datetime) -> None:
+    """End every session of a binding, at once."""
+    await db.execute(
+        update(Session).where(Session.binding_id == binding_id, Session.ended_at.is_(None)).values(ended_at=now)
+    )
+
+
+async def end_all_of_staff(db: AsyncSession, staff_id: UUID, now: datetime) -> None:
+    """End every session and token of a member of staff, at once."""
+    await db.execute(
+        update(Session).where(Session.staff_id == staff_id, Session.ended_at.is_(None)).values(ended_at=now)
+    )

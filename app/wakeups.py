@@ -1,0 +1,44 @@
+"""In-process wake-ups: "look again". The database stays the truth; a lost wake-up only costs a poll interval."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+
+class Wakeups:
+    """Topics that streams and the worker wait on, and `stopping`, which ends every stream at once."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self._listeners: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def notify(self, topic: str) -> None:
+        """Wake everybody who listens on `topic`; call it after the commit, never before."""
+        for event in self._listeners.get(topic, ()):
+            event.set()
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[asyncio.Event]:
+        """An event that `notify(topic)` sets; the listener clears it before it looks."""
+        event = asyncio.Event()
+        self._listeners[topic].add(event)
+        try:
+            yield event
+        finally:
+            self._listeners[topic].discard(event)
+            if not self._listeners[topic]:
+                del self._listeners[topic]
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Until the event is set, the service stops, or `seconds` have passed."""
+        waiters = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.stopping.wait())]
+        try:
+            await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+                with suppress(asyncio.CancelledError):
+                    await waiter
