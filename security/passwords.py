@@ -19,7 +19,8 @@ DUMMY_HASH: Final = "$argon2id$v=19$m=65536,t=3,p=4$jufK6TVA0roi5D973QlHxA$huktp
 
 def hash_password(password: str) -> str:
     """Return the Argon2id hash of a password in PHC form, with its own random salt."""
-    return _HASHER.hash(_prepared(password))
+    prepared = _prepared(password)
+    return _HASHER.hash(prepared)
 
 
 def check_password(password_hash: str, password: str) -> None:

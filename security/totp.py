@@ -52,7 +52,7 @@ def check(secret: Secret, code: str, at: datetime, last_step: int | None) -> int
     current = step_at(at)
     matched = None
     # Oldest first, so that a code which fits both steps (one in 10^8) counts for the newer and cannot serve twice.
-    for step in (current - 1, current):
+    for step in (max(current - 1, 0), current):
         if hmac.compare_digest(_code_of(secret, step), typed):
             matched = step
     if matched is None:
