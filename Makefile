@@ -12,7 +12,7 @@ LOCKS := requirements.lock tests/tools/requirements-test.lock tests/tools/requir
 # paths inside .venv are absolute: a moved or copied tree builds its own
 $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint cover lock clean
 
 demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
@@ -22,6 +22,11 @@ test: .venv/.test .cache/.browser
 
 lint: .venv/.test
 	exec tests/tools/lint.sh
+
+# every line and branch of security/, by its own tests
+cover: .venv/.test
+	tests/tools/isolated.sh $(PYTHON_HERE) -m coverage run -m pytest --quiet tests/security
+	$(PYTHON_HERE) -m coverage report
 
 # new versions: change pyproject.toml, then this
 lock: .venv/.uv

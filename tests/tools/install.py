@@ -1,4 +1,4 @@
-"""install.py LOCK: make .venv hold exactly what the lock names, by hash, from the package index that pip is set up to use here.
+"""install.py LOCK: make .venv hold exactly what the lock names, by hash, from the index that pip uses here.
 
 uv does not read pip's configuration, so it is asked for and handed over in the environment; settings of uv's own win.
 """

@@ -1,4 +1,4 @@
-"""The hashed requirements: `locks.py check` says whether they still belong to pyproject.toml, `locks.py renew` makes them anew.
+"""The hashed requirements: `check` says whether they still belong to pyproject.toml, `renew` makes them anew.
 
 Each lock begins with the fingerprint of the dependency tables that it was made from. No lock names a package index.
 """
@@ -38,7 +38,7 @@ def complaint(lock: Path) -> str | None:
 
 
 def renew() -> None:
-    """Resolve all three again, keeping the versions that still fit; the test lock holds the runtime's exact versions."""
+    """Resolve all three again, keeping versions that still fit; the test lock holds the runtime's."""
     from install import index_settings
 
     project = str(ROOT / "pyproject.toml")
