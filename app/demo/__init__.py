@@ -1,0 +1,1 @@
+"""The throw-away bank: social network, phone, stub identity provider, seeded story. Never in production."""
