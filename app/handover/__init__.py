@@ -1,1 +1,1 @@
-"""From public complaint to private room: the guarded public reply, its case link, and the register of genuine replies."""
+"""From public complaint to private room: guarded public reply, case link, and the register of genuine replies."""

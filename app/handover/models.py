@@ -1,4 +1,4 @@
-"""The register of the bank's public replies: written before posting, so that `/verify` never lags behind the network."""
+"""The register of the bank's public replies, written before posting, so that `/verify` never lags behind."""
 
 from __future__ import annotations
 

@@ -1,0 +1,27 @@
+"""Refusals of staff accounts."""
+
+from __future__ import annotations
+
+from app.errors import Conflict, Invalid, Unauthenticated
+
+
+class SignInRefused(Unauthenticated):
+    """Name, password or code is wrong: outsiders never learn which."""
+
+    code = "sign_in_refused"
+    message = "Name, password or code is not right. A code works once: wait for the next one."
+    keeps_changes = True
+
+
+class LoginTaken(Conflict):
+    """There is an account of this name already."""
+
+    code = "login_taken"
+    message = "There is already an account with this name."
+
+
+class WeakPassword(Invalid):
+    """Shorter than fifteen characters (NIST SP 800-63B-4, single-factor minimum, which we ask of everybody)."""
+
+    code = "weak_password"
+    message = "The password needs at least 15 characters."

@@ -1,0 +1,42 @@
+"""What crosses the wire about staff."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from app.http.texts import CleanText
+
+
+class TokenRequest(BaseModel):
+    """Exchange password and code for an opaque token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: Annotated[CleanText, Field(min_length=1, max_length=100)]
+    password: Annotated[SecretStr, Field(min_length=1, max_length=200)]
+    code: Annotated[SecretStr, Field(min_length=8, max_length=16)]
+    lifetime_minutes: Annotated[int, Field(ge=1, le=480)] = 480
+
+
+class TokenOut(BaseModel):
+    """The token, shown once; `expires_at` is at most eight hours ahead."""
+
+    token: str
+    token_type: str = "Bearer"  # noqa: S105 (RFC 6750's name of the type, no secret)
+    role: str
+    scopes: list[str]
+    expires_at: datetime
+
+
+class StaffOut(BaseModel):
+    """A member of staff as colleagues see them."""
+
+    id: UUID
+    login: str
+    display_name: str
+    role: str
+    active: bool

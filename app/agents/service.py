@@ -1,0 +1,177 @@
+"""Accounts and sign-in of staff: argon2 password and an 8-digit TOTP that works once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, NoReturn
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.actors import Actor, Role, Staff
+from app.agents.errors import LoginTaken, SignInRefused, WeakPassword
+from app.agents.models import StaffAccount
+from app.audit.service import record
+from app.database import reading, services_of, transaction
+from app.errors import NotFound
+from app.ids import new_id
+from app.limits import guesses
+from app.limits.guesses import GuessPolicy
+from app.permissions import ROLE_PERMISSIONS, Permission, require
+from app.services import Services
+from app.sessions import service as sessions
+from app.sessions.models import Session
+from app.sessions.service import Started
+from security import passwords, totp
+from security.envelope import Place, seal
+from security.errors import CodeRefused, PasswordRefused
+from security.secret import Secret
+
+SHORTEST_PASSWORD: Final = 15
+SIGN_IN_POLICY: Final = GuessPolicy(in_a_row=5, first_lock=timedelta(minutes=1), longest_lock=timedelta(minutes=30))
+ISSUER: Final = "Riserbo"
+
+
+@dataclass(frozen=True)
+class NewStaff:
+    """What an administrator gives for a new account."""
+
+    login: str
+    display_name: str
+    signature: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What somebody typed to sign in; never printed."""
+
+    login: str
+    password: str
+    code: str
+
+    def __repr__(self) -> str:
+        return "<Credentials>"
+
+
+async def add(
+    db: AsyncSession, actor: Actor, new: NewStaff, password: str, totp_secret: Secret | None = None
+) -> tuple[StaffAccount, Secret]:
+    """Add an account; returns it with its authenticator secret, which is shown once and kept sealed."""
+    if isinstance(actor, Staff):
+        require(actor, Permission.AGENTS_MANAGE)
+    if len(password) < SHORTEST_PASSWORD:
+        raise WeakPassword
+    login = new.login.strip().casefold()
+    if (await db.execute(select(StaffAccount.id).where(StaffAccount.login == login))).first() is not None:
+        raise LoginTaken
+    services = services_of(db)
+    now, secret = services.clock(), totp_secret or totp.new_secret()
+    staff_id = new_id(now)
+    key = await services.vault.service_key("staff")
+    account = StaffAccount(
+        id=staff_id,
+        login=login,
+        display_name=new.display_name,
+        signature=new.signature,
+        role=new.role.value,
+        password_hash=await asyncio.to_thread(passwords.hash_password, password),
+        sealed_totp=seal(key, _totp_place(staff_id), secret.reveal()),
+        last_step=None,
+        active=True,
+        created_at=now,
+        leaf_id=record(db, "staff.added", stream=f"staff:{staff_id}", actor=actor, data={"role": new.role.value}),
+    )
+    db.add(account)
+    return account, secret
+
+
+async def deactivate(db: AsyncSession, actor: Actor, staff_id: UUID, reason: str) -> None:
+    """End an account with every session and token of it, at once."""
+    if isinstance(actor, Staff):
+        require(actor, Permission.AGENTS_MANAGE)
+    account = await db.get(StaffAccount, staff_id, with_for_update=True)
+    if account is None:
+        raise NotFound
+    account.active = False
+    account.leaf_id = record(db, "staff.deactivated", stream=f"staff:{staff_id}", actor=actor, data={"reason": reason})
+    await sessions.end_all_of_staff(db, staff_id, services_of(db).clock())
+
+
+async def sign_in(
+    services: Services, credentials: Credentials, *, kind: str, lifetime: timedelta | None = None
+) -> Started:
+    """A session for name, password and current code. Raises `SignInRefused`, the same for every cause.
+
+    The slow password check runs outside the transaction, and for unknown names too, so that time tells nothing.
+    """
+    login = credentials.login.strip().casefold()
+    counter = await services.vault.lookup_hash("staff-sign-in", login)
+    now = services.clock()
+    async with reading(services) as db:
+        account = (await db.execute(select(StaffAccount).where(StaffAccount.login == login))).scalar_one_or_none()
+        locked = (await guesses.state_of(db, counter, now)).is_locked(now)
+    expected = account.password_hash if account is not None else passwords.DUMMY_HASH
+    try:
+        await asyncio.to_thread(passwords.check_password, expected, credentials.password)
+        password_right = account is not None
+    except PasswordRefused:
+        password_right = False
+    async with transaction(services) as db:
+        if account is None or not account.active or locked or not password_right:
+            await _refuse(db, counter, account, "locked" if locked else "password")
+        return await _second_factor(db, account, credentials.code, counter, (kind, lifetime))
+
+
+async def _second_factor(
+    db: AsyncSession, known: StaffAccount, code: str, counter: bytes, wish: tuple[str, timedelta | None]
+) -> Started:
+    services = services_of(db)
+    now = services.clock()
+    account = await db.get_one(StaffAccount, known.id, with_for_update=True)
+    secret = Secret(await services.vault.open(_totp_place(account.id), account.sealed_totp))
+    try:
+        step = totp.check(secret, code, now, account.last_step)
+    except CodeRefused:
+        await _refuse(db, counter, account, "code")
+    await guesses.forgive(db, counter, now)
+    kind, lifetime = wish
+    scopes = " ".join(sorted(ROLE_PERMISSIONS[Role(account.role)]))
+    started = await sessions.start_staff(db, account.id, now, kind=kind, scopes=scopes, lifetime=lifetime)
+    account.last_step = step
+    account.leaf_id = record(
+        db,
+        "staff.signed_in",
+        stream=f"staff:{account.id}",
+        actor=actor_of(account, started.session),
+        data={"means": kind, "session": str(started.session.id)},
+    )
+    return started
+
+
+async def _refuse(db: AsyncSession, counter: bytes, account: StaffAccount | None, reason: str) -> NoReturn:
+    """Count, leave a leaf where the account is known, raise."""
+    services = services_of(db)
+    await guesses.count_wrong(db, counter, SIGN_IN_POLICY, services.clock())
+    if account is not None:
+        nobody = Staff(account.id, account.id, Role(account.role), "", "")
+        record(db, "staff.refused", stream=f"staff:{account.id}", actor=nobody, data={"reason": reason})
+    raise SignInRefused
+
+
+async def sign_out(db: AsyncSession, staff: Staff) -> None:
+    """End this session or token, at once."""
+    await sessions.end(db, staff.session_id, services_of(db).clock())
+    record(db, "staff.signed_out", stream=f"staff:{staff.id}", actor=staff, data={"session": str(staff.session_id)})
+
+
+def actor_of(account: StaffAccount, session: Session) -> Staff:
+    """The actor that a live session of this account is."""
+    return Staff(account.id, session.id, Role(account.role), account.display_name, account.signature)
+
+
+def _totp_place(staff_id: UUID) -> Place:
+    return Place("staff_accounts", "sealed_totp", str(staff_id))

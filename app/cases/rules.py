@@ -1,0 +1,56 @@
+"""Pure decisions about a case: its life, its clocks, who may work it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from app.actors import Staff
+from app.cases.errors import CaseClosed, NotYourCase
+from app.permissions import ROLE_PERMISSIONS, Permission
+
+
+class Status(StrEnum):
+    """open → claimed → answered → closed."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+
+
+class Outcome(StrEnum):
+    """How a case may end."""
+
+    RESOLVED = "resolved"
+    EXPLAINED = "explained"
+    HANDED_OVER = "handed_over"
+    NO_ANSWER = "no_answer"
+    NOT_OURS = "not_ours"
+
+
+@dataclass(frozen=True)
+class CaseClocks:
+    """How long the desk gives itself, from the complaint's arrival."""
+
+    first_answer: timedelta = timedelta(hours=1)
+    resolution: timedelta = timedelta(hours=24)
+
+
+def require_open(status: str) -> None:
+    """Raise `CaseClosed` for a closed case."""
+    if status == Status.CLOSED:
+        raise CaseClosed
+
+
+def require_worker(staff: Staff, assigned_to: UUID | None) -> None:
+    """Raise `NotYourCase` unless the case is this member's own, or the role may work any."""
+    if assigned_to != staff.id and Permission.ROOMS_READ_ANY not in ROLE_PERMISSIONS[staff.role]:
+        raise NotYourCase
+
+
+def is_overdue(due: datetime, done: datetime | None, now: datetime) -> bool:
+    """Whether a clock ran out, or had run out when it was stopped."""
+    return (done or now) > due

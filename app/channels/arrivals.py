@@ -1,0 +1,49 @@
+"""Reads connectors: a page of arrivals and the moved cursor are stored together, so nothing is lost or doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.channels.models import ChannelCursor
+from app.channels.ports import ArrivedPost, Connector
+from app.database import reading, transaction
+from app.services import Services
+
+Prepare = Callable[[Services, Sequence[ArrivedPost]], Awaitable[object]]
+Store = Callable[[AsyncSession, Connector, Sequence[ArrivedPost], object], Awaitable[None]]
+
+
+async def poll(services: Services, connector: Connector, prepare: Prepare, store: Store) -> int:
+    """Fetch one page, let `prepare` do what must not happen inside a transaction, store page and cursor together.
+
+    Returns how many posts came. Raises the connector's `ChannelError`; the cursor has then not moved.
+    """
+    if connector.arrivals is None:
+        return 0
+    async with reading(services) as db:
+        cursor = (
+            await db.execute(select(ChannelCursor.cursor).where(ChannelCursor.connector == connector.name))
+        ).scalar_one_or_none()
+    posts, moved = await connector.arrivals.poll(cursor)
+    if not posts and moved in (cursor, None):
+        return 0
+    prepared = await prepare(services, posts)
+    async with transaction(services) as db:
+        await store(db, connector, posts, prepared)
+        if moved is not None:
+            await _move(db, connector.name, moved, services)
+    return len(posts)
+
+
+async def _move(db: AsyncSession, name: str, cursor: str, services: Services) -> None:
+    insert = postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert
+    values = {"cursor": cursor, "polled_at": services.clock()}
+    await db.execute(
+        insert(ChannelCursor)
+        .values(connector=name, **values)
+        .on_conflict_do_update(index_elements=["connector"], set_=values)
+    )

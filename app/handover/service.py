@@ -1,0 +1,229 @@
+"""A public reply: read by the guard, registered, then handed to the outbox. `/verify` answers from the register."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.actors import Staff
+from app.audit.service import record
+from app.cases import queries as cases
+from app.cases import rules as case_rules
+from app.cases.models import Case
+from app.cases.queries import ThreadPost
+from app.cases.service import workable
+from app.channels.ports import Connector, TextTooLong
+from app.database import services_of
+from app.errors import NotFound
+from app.guard.service import PublicContext, Verdict, check_public
+from app.handover.errors import GuardBlocked, NoPublicAnswer, ReplyTooLong, SecondPersonNeeded
+from app.handover.models import GuardBlock, Reply
+from app.handover.ports import HandoverPorts
+from app.ids import new_id
+from app.notifications.service import enqueue
+from app.permissions import Permission, require
+from security.commitments import ciphertext_hash, commit, opening
+from security.encoding import canonical_json
+from security.envelope import Place, seal
+
+POST_REPLY: Final = "post_reply"
+ANSWER: Final = "answer"
+CLOSING: Final = "closing"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A reply as it would leave: the agent's words, signature and case link, and why."""
+
+    case: Case
+    post: ThreadPost
+    connector: Connector
+    text: str
+    purpose: str
+
+
+async def check(db: AsyncSession, ports: HandoverPorts, staff: Staff, case_id: UUID, text: str) -> Verdict:
+    """What the guard says about a text, before anybody means to send it."""
+    require(staff, Permission.REPLIES_PUBLISH)
+    case = await cases.get(db, staff, case_id)
+    return await _verdict(db, ports, case, text)
+
+
+async def publish(
+    db: AsyncSession, ports: HandoverPorts, staff: Staff, case_id: UUID, text: str, *, purpose: str = ANSWER
+) -> Reply:
+    """Register a reply and enqueue its posting, all in this transaction.
+
+    Raises `GuardBlocked` (the block is stored, for a supervisor), `ReplyTooLong`, `NotYourCase`, `CaseClosed`.
+    """
+    require(staff, Permission.REPLIES_PUBLISH)
+    case = await workable(db, staff, case_id, "reply")
+    if purpose == ANSWER:
+        case_rules.require_open(case.status)
+    draft = await _draft(db, ports, staff, case, (text, purpose))
+    verdict = await _verdict(db, ports, case, text)
+    overridden_by = None
+    if verdict.verdict == "block":
+        overridden_by = await _lifted_block(db, staff, case, text, verdict)
+    reply = await _register(db, staff, draft, verdict, overridden_by)
+    await enqueue(
+        db, POST_REPLY, {"reply": str(reply.id)}, key=await services_of(db).vault.key(case.key_id), priority=2
+    )
+    return reply
+
+
+async def override(db: AsyncSession, staff: Staff, block_id: UUID) -> GuardBlock:
+    """Lift one block, for that text only; never by its own author."""
+    require(staff, Permission.GUARD_OVERRIDE)
+    block = await db.get(GuardBlock, block_id, with_for_update=True)
+    if block is None or block.used_at is not None:
+        raise NotFound
+    stream = f"case:{block.case_id}"
+    if block.author_id == staff.id:
+        record(db, "case.refused", stream=stream, actor=staff, data={"reason": "own_text", "act": "override"})
+        raise SecondPersonNeeded
+    block.overridden_by = staff.id
+    record(
+        db,
+        "reply.overridden",
+        stream=stream,
+        actor=staff,
+        data={"by": str(staff.id), "text": block.text_hash.hex()},
+    )
+    return block
+
+
+async def blocks_of(db: AsyncSession, staff: Staff, case_id: UUID) -> list[GuardBlock]:
+    """Blocks of a case that still wait for somebody."""
+    case = await cases.get(db, staff, case_id)
+    statement = select(GuardBlock).where(
+        GuardBlock.case_id == case.id, GuardBlock.used_at.is_(None), GuardBlock.overridden_by.is_(None)
+    )
+    return list((await db.execute(statement.order_by(GuardBlock.created_at))).scalars())
+
+
+async def _draft(db: AsyncSession, ports: HandoverPorts, staff: Staff, case: Case, wish: tuple[str, str]) -> Draft:
+    text, purpose = wish
+    connector = next((one for one in ports.connectors if one.name == case.connector), None)
+    if connector is None or connector.publisher is None:
+        raise NoPublicAnswer
+    post = await cases.latest_complaint(db, case)
+    mention = f"@{post.author.handle.lstrip('@')} "
+    body = text if text.startswith(mention.strip()) else mention + text
+    try:
+        fitted = connector.publisher.fit(f"{body} — {staff.signature}", ports.case_link(case.slug))
+    except TextTooLong:
+        raise ReplyTooLong from None
+    return Draft(case, post, connector, fitted, purpose)
+
+
+async def _verdict(db: AsyncSession, ports: HandoverPorts, case: Case, text: str) -> Verdict:
+    """Patterns always; what the author shows in public is allowed; what only the bank's files know is not."""
+    author = await cases.author_of(db, case)
+    thread = await cases.thread_of(db, case)
+    shown = {author.handle, author.display_name, *author.display_name.split()}
+    shown.update(post.text for post in thread if post.author == author)
+    context = PublicContext(
+        allowed=frozenset({*shown, ports.public_phone, ports.bank}),
+        facts=tuple(await ports.facts_of_case(db, case.id)),
+        allowed_hosts=frozenset({urlsplit(ports.public_url).hostname or ""}),
+    )
+    return check_public(text, context=context)
+
+
+async def _lifted_block(db: AsyncSession, staff: Staff, case: Case, text: str, verdict: Verdict) -> UUID:
+    """The supervisor who lifted this very text's block; without one the block is stored and `GuardBlocked` raised."""
+    services = services_of(db)
+    text_hash = await services.vault.lookup_hash("guarded-text", f"{case.id}:{text}")
+    lifted = (
+        await db.execute(
+            select(GuardBlock)
+            .where(
+                GuardBlock.case_id == case.id,
+                GuardBlock.text_hash == text_hash,
+                GuardBlock.overridden_by.is_not(None),
+                GuardBlock.used_at.is_(None),
+            )
+            .limit(1)
+            .with_for_update()
+        )
+    ).scalar_one_or_none()
+    if lifted is not None and lifted.overridden_by is not None and lifted.overridden_by != staff.id:
+        lifted.used_at = services.clock()
+        return lifted.overridden_by
+    block = GuardBlock(
+        id=new_id(services.clock()),
+        case_id=case.id,
+        author_id=staff.id,
+        text_hash=text_hash,
+        overridden_by=None,
+        created_at=services.clock(),
+        used_at=None,
+    )
+    db.add(block)
+    record(
+        db,
+        "reply.checked",
+        stream=f"case:{case.id}",
+        actor=staff,
+        data={
+            "verdict": verdict.verdict,
+            "kinds": sorted({finding.kind for finding in verdict.findings}),
+            "text": text_hash.hex(),
+        },
+    )
+    raise GuardBlocked(block.id, [finding.as_json() for finding in verdict.findings])
+
+
+async def _register(
+    db: AsyncSession, staff: Staff, draft: Draft, verdict: Verdict, overridden_by: UUID | None
+) -> Reply:
+    services = services_of(db)
+    case, now = draft.case, services.clock()
+    key = await services.vault.key(case.key_id)
+    reply_id, stream = new_id(now), f"case:{case.id}"
+    sealed = seal(key, Place("replies", "sealed_text", str(reply_id)), draft.text.encode())
+    context = canonical_json({"stream": stream, "id": str(reply_id)})
+    leaf_id = record(
+        db,
+        "reply.registered",
+        stream=stream,
+        actor=staff,
+        data={
+            "id": str(reply_id),
+            "pt": commit(opening(key, str(reply_id)), context, draft.text.encode()).hex(),
+            "ct": ciphertext_hash(sealed).hex(),
+            "key": str(key.id),
+            "purpose": draft.purpose,
+            "verdict": verdict.verdict,
+        },
+    )
+    reply = Reply(
+        id=reply_id,
+        case_id=case.id,
+        post_id=draft.post.id,
+        agent_id=staff.id,
+        overridden_by=overridden_by,
+        purpose=draft.purpose,
+        state="registered",
+        slug=case.slug,
+        text_hash=await services.vault.lookup_hash("reply-text", comparable(draft.text)),
+        url_hash=None,
+        sealed_text=sealed,
+        sealed_url=None,
+        created_at=now,
+        posted_at=None,
+        leaf_id=leaf_id,
+    )
+    db.add(reply)
+    return reply
+
+
+def comparable(text: str) -> str:
+    """A reply's text without what copying changes: spaces, line ends, case."""
+    return " ".join(text.split()).casefold()
