@@ -44,10 +44,11 @@ def typed_reference(text: str) -> str:
     """Return a reference as it was made from how a person typed it: any case, spaces and hyphens anywhere."""
     if len(text) > _MAX_TYPED_CHARS:
         raise EncodingError("not a reference")
-    chars = "".join(text.replace("-", "").split()).upper()
-    if len(chars) != _REFERENCE_CHARS or any(char not in _REFERENCE_ALPHABET for char in chars):
+    chars = "".join(text.replace("-", "").split())
+    # Some other letters become two plain ones in upper case.
+    if not chars.isascii() or len(chars) != _REFERENCE_CHARS or set(chars.upper()) - set(_REFERENCE_ALPHABET):
         raise EncodingError("not a reference")
-    return _grouped(chars)
+    return _grouped(chars.upper())
 
 
 def _grouped(chars: str) -> str:

@@ -80,7 +80,12 @@ def test_challenge_and_code_cannot_trade_digits() -> None:
 
 def test_codes_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
-    monkeypatch.setattr("security.codes.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+
+    def compare(a: bytes, b: bytes) -> bool:
+        compared.append((a, b))
+        return a == b
+
+    monkeypatch.setattr("security.codes.hmac.compare_digest", compare)
     check_code(PEPPER, "challenge-1", STORED, "00431207")
     assert compared == [(STORED, STORED)]
 
