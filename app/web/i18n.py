@@ -30,7 +30,7 @@ _LONGEST_HEADER: Final = 400
 def pick_language(asked: str | None, cookie: str | None, accept_language: str | None) -> str:
     """The language of `?lang=`, else of the cookie, else the browser's best match, else Italian."""
     for wish in (asked, cookie):
-        if wish in LANGUAGES:
+        if wish is not None and wish in LANGUAGES:
             return wish
     wishes = _by_preference((accept_language or "")[:_LONGEST_HEADER])
     return negotiate_locale(wishes, list(LANGUAGES), sep="-") or DEFAULT_LANGUAGE

@@ -35,7 +35,8 @@ def environment(language: str) -> Environment:
     )
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(time_filters(language))
-    made.globals.update(static=static_address, languages=LANGUAGES)
+    # Newstyle `_()` formats with %; a sentence that comes as a value must not be taken for a format.
+    made.globals.update(static=static_address, languages=LANGUAGES, translated=translations(language).gettext)
     return made
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from app.web.views import DataClassName, HeldAnswer, Message, Page, ProofFact, PublicPost
@@ -59,7 +59,9 @@ class SignIn(Page):
 
 @dataclass(frozen=True, kw_only=True)
 class StaffPage(Page):
-    """Base of every page behind the staff sign-in."""
+    """Base of every page behind the staff sign-in; SECTION is the part of the console that is marked as current."""
+
+    SECTION: ClassVar[str] = ""
 
     staff: StaffBar
 
@@ -106,6 +108,7 @@ class Queue(StaffPage):
     """The desk's queue, most urgent first; `next_page` is a path or empty."""
 
     TEMPLATE = "staff/queue.html"
+    SECTION = "queue"
 
     rows: tuple[QueueRow, ...]
     filter: QueueFilter
@@ -262,6 +265,7 @@ class Exports(StaffPage):
     """The compliance officer's page; the last three keep what was typed."""
 
     TEMPLATE = "staff/exports.html"
+    SECTION = "exports"
 
     rows: tuple[ExportRow, ...]
     log: LogHealth
@@ -288,6 +292,7 @@ class Agents(StaffPage):
     """The administrator's list; accounts are made by `riserbo agents`."""
 
     TEMPLATE = "staff/agents.html"
+    SECTION = "agents"
 
     rows: tuple[AgentRow, ...]
 
