@@ -152,7 +152,7 @@ def test_chromium_writes_into_a_home_of_its_own(tmp_path: Path) -> None:
 
 def test_the_mail_server_with_a_certificate_wants_starttls(tmp_path: Path) -> None:
     server_side, client_side = tls.contexts(tmp_path)
-    with smtp.running_smtp(server_side) as mailbox, smtplib.SMTP("localhost", mailbox.port, timeout=5) as client:
+    with smtp.running_smtp(server_side) as mailbox, smtplib.SMTP(mailbox.host, mailbox.port, timeout=5) as client:
         client.ehlo("localhost")
         with pytest.raises(smtplib.SMTPSenderRefused):
             client.sendmail("bank@example.org", ["giulia@example.org"], "Subject: plain\r\n\r\nno\r\n")

@@ -12,8 +12,6 @@ from pathlib import Path
 from tests.architecture.sources import ROOT, python_files, relative
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-# Features whose tables another may import: none. These are no features.
-COMPOSITION = {"main", "worker", "cli", "settings", "demo", "database"}
 
 
 def test_the_import_contracts_hold() -> None:
@@ -27,18 +25,6 @@ def test_every_module_of_the_application_stands_in_the_one_line() -> None:
     placed = set(re.findall(r"app\.(\w+)", " ".join(line["layers"])))
     there = {relative(path).split("/")[1].removesuffix(".py") for path in python_files("app")} - {"__init__"}
     assert there - placed == set()
-
-
-def test_no_feature_reads_another_features_tables() -> None:
-    breaches = []
-    for path in python_files("app"):
-        feature = relative(path).split("/")[1].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and feature not in COMPOSITION:
-                match = re.fullmatch(r"app\.(\w+)(\.models)?", node.module or "")
-                if match and match[1] != feature and (match[2] or "models" in {name.name for name in node.names}):
-                    breaches.append(f"{relative(path)}:{node.lineno} takes the tables of {match[1]}")
-    assert breaches == []
 
 
 def test_security_imports_only_what_the_design_allows() -> None:

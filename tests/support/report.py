@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-STATED: Final = ("skipped", "xfailed", "deselected")
+STATED: Final = ("skipped", "xfailed")
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

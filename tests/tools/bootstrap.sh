@@ -2,7 +2,8 @@
 # Makes .venv with the pinned, hashed uv in it, by pip alone. Works where Debian has split ensurepip off, and without root.
 set -euo pipefail
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
-export PIP_CACHE_DIR="${PIP_CACHE_DIR:-$PWD/.cache/pip}" PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+export PIP_CACHE_DIR="${PIP_CACHE_DIR:-$PWD/.cache/pip}" UV_CACHE_DIR="${UV_CACHE_DIR:-$PWD/.cache/uv-cache}"
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 lock=tests/tools/requirements-uv.lock
 
 # A shim on the PATH may exist and fail: ask each candidate. One that can make an environment by itself comes first.

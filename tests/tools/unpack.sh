@@ -34,7 +34,7 @@ Debug::NoLocking "true";
 SETTINGS
 } >"$apt/apt.conf"
 export APT_CONFIG=$apt/apt.conf
-apt-get -q update
+apt-get -q update || true # a source that cannot be reached matters only if nothing else has the package
 apt-get -q -y --download-only install "$@"
 cd "$apt/archives"
 for package in "$@"; do
