@@ -1,0 +1,237 @@
+"""Every refusal and failure as one answer: an RFC 9457 problem for programs, a page for people.
+
+Nothing of the request is echoed, and of an unexpected error nothing but the request id leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import PurePath
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import errors
+from app.errors import RiserboError
+from app.http.request_ids import request_id_of
+
+PageRenderer = Callable[[Request, int, str, str, str], Response]
+"""(request, status, code, message, request id) → page; the status of the answer is set by the caller."""
+
+MEDIA_TYPE = "application/problem+json"
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_log = structlog.get_logger("riserbo.http")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+
+_BY_STATUS: dict[int, tuple[str, str]] = {
+    error.status: (error.code, error.message)
+    for error in (
+        errors.BadRequest,
+        errors.Unauthenticated,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.Conflict,
+        errors.TooLarge,
+        errors.UnsupportedMediaType,
+        errors.Invalid,
+        errors.TooMany,
+        errors.Unavailable,
+    )
+} | {
+    405: ("method_not_allowed", "This cannot be done here."),
+    408: ("too_slow", "The request took too long to arrive."),
+    414: ("too_large", "The address is too long."),
+    421: ("wrong_host", "This address is not served here."),
+    431: ("too_large", "The headers of the request are too large."),
+    501: ("method_not_known", "This method is not known here."),
+    505: ("version_not_supported", "This version of HTTP is not spoken here."),
+    500: (RiserboError.code, RiserboError.message),
+}
+
+# pydantic's own sentences may quote the input; these never do.
+_DETAILS = {
+    "missing": "This value is missing.",
+    "extra_forbidden": "There is a value that is not known here.",
+    "string_too_short": "This is too short.",
+    "string_too_long": "This is too long.",
+    "text_unclean": "This holds characters that are not text.",
+    "string_unicode": "This holds characters that are not text.",
+    "too_long": "There are too many values.",
+    "too_short": "There are too few values.",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One refusal or failure: `message` is the sentence for the person, `found` the places of wrong values."""
+
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    found: Sequence[Mapping[str, str]] = ()
+
+    @classmethod
+    def of_status(cls, status: int, **more: Any) -> Problem:
+        """The usual code and sentence of a status; one without its own becomes a plain 400 or 500."""
+        status = status if status in _BY_STATUS else 400 if status < 500 else 500
+        return cls(status, *_BY_STATUS[status], **more)
+
+    def body(self, request_id: str) -> bytes:
+        """RFC 9457 JSON; `code`, `request_id` and `errors` are extension members, the last as in its example."""
+        members: dict[str, object] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.message,
+            "code": self.code,
+            "request_id": request_id,
+        }
+        if self.found:
+            members["errors"] = list(self.found)
+        return json.dumps(members, separators=(",", ":")).encode()
+
+    def response(self, scope: Scope) -> Response:
+        """The answer for programs."""
+        return Response(self.body(request_id_of(scope)), self.status, self.headers, MEDIA_TYPE)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person reads the answer: not under /api, and HTML is among the accepted types."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "").lower()
+
+
+def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """All methods that some route takes at this path; Starlette names those of the first route only."""
+    pristine = {"type": "http", "path": scope["path"], "root_path": scope.get("app_root_path", ""), "headers": []}
+    return [
+        method
+        for method in METHODS
+        if any(route.matches(pristine | {"method": method})[0] is Match.FULL for route in routes)
+    ]
+
+
+class _Answers:
+    """The exception handlers of one application, sharing its way to draw pages."""
+
+    def __init__(self, render: PageRenderer | None) -> None:
+        self._render = render
+
+    def _answer(self, request: Request, problem: Problem) -> Response:
+        if self._render is not None and wants_page(request):
+            request_id = request_id_of(request.scope)
+            try:
+                page = self._render(request, problem.status, problem.code, problem.message, request_id)
+            except Exception as error:  # noqa: BLE001 - an error page that fails must not hide the error
+                log_unexpected(error)
+            else:
+                page.status_code = problem.status
+                page.headers.update(problem.headers)
+                return page
+        return problem.response(request.scope)
+
+    async def refused(self, request: Request, error: Exception) -> Response:
+        """A RiserboError: its own status, code and sentence."""
+        assert isinstance(error, RiserboError)
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+        if error.status == HTTPStatus.UNAUTHORIZED and request.url.path.startswith("/api/"):
+            headers["WWW-Authenticate"] = "Bearer"
+        return self._answer(request, Problem(error.status, error.code, error.message, headers))
+
+    async def invalid(self, request: Request, error: Exception) -> Response:
+        """Values of the wrong type or size: where and what, never the value."""
+        assert isinstance(error, RequestValidationError)
+        found = error.errors()
+        if any(item["type"] == "json_invalid" for item in found):
+            return self._answer(request, Problem.of_status(400))
+        return self._answer(request, Problem.of_status(422, found=[_described(item) for item in found]))
+
+    async def http(self, request: Request, error: Exception) -> Response:
+        """What the framework refuses by itself: no route, wrong method, unreadable body."""
+        assert isinstance(error, HTTPException)
+        headers: dict[str, str] = {}
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(allowed_methods(request.app.router.routes, request.scope))
+        return self._answer(request, Problem.of_status(error.status_code, headers=headers))
+
+    async def unexpected(self, request: Request, error: Exception) -> Response:
+        """A bug of ours."""
+        log_unexpected(error)
+        return self._answer(request, Problem.of_status(500))
+
+
+class UnexpectedErrors:
+    """Ends a request whose handler raised: a bare 500, or a cut connection when the answer had begun.
+
+    Starlette's own outermost middleware raises such an error again, and the server would log its text.
+    """
+
+    def __init__(self, app: ASGIApp, answers: _Answers) -> None:
+        self.app = app
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and stand behind it."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        started = False
+
+        async def watching(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watching)
+        except ClientDisconnect:
+            return None
+        except Exception as error:  # noqa: BLE001 - the last barrier before the server
+            if started:
+                log_unexpected(error)
+                return None
+            response = await self._answers.unexpected(Request(scope), error)
+            await response(scope, receive, send)
+        return None
+
+
+def install_problem_handlers(app: FastAPI, render: PageRenderer | None = None) -> None:
+    """Answer all errors of `app` as problems, or by `render` to a browser outside /api.
+
+    Call it before adding other middleware, so that request ids, headers and logs stand around the errors too.
+    """
+    answers = _Answers(render)
+    app.add_exception_handler(RiserboError, answers.refused)
+    app.add_exception_handler(RequestValidationError, answers.invalid)
+    app.add_exception_handler(HTTPException, answers.http)
+    app.add_exception_handler(Exception, answers.unexpected)
+    app.add_middleware(UnexpectedErrors, answers=answers)
+
+
+def log_unexpected(error: BaseException) -> None:
+    """Class and place of the error. Its text may quote a person's words or a secret, so it stays out of the log."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{PurePath(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "-"
+    _log.error("unexpected_error", error=type(error).__name__, place=place)
+
+
+def _described(item: Mapping[str, Any]) -> dict[str, str]:
+    kind = str(item["type"])
+    where = list(item["loc"])
+    if kind == "extra_forbidden":
+        # The last part is a name of the client's own making.
+        where.pop()
+    parts = [str(part) for part in where if isinstance(part, int) or _IDENTIFIER.fullmatch(part)]
+    return {"code": kind, "pointer": "/".join(["#", *parts]), "detail": _DETAILS.get(kind, "This value is not valid.")}
