@@ -26,9 +26,10 @@ class Outcome(StrEnum):
 
     RESOLVED = "resolved"
     EXPLAINED = "explained"
-    HANDED_OVER = "handed_over"
-    NO_ANSWER = "no_answer"
-    NOT_OURS = "not_ours"
+    NOT_JUSTIFIED = "not_justified"
+    REFERRED = "referred"
+    NO_CONTACT = "no_contact"
+    SPAM = "spam"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The room: one per binding. One counter numbers everything its stream carries; a held answer gets its number on release.
+"""The room: one per binding. One counter numbers all that its stream carries; a held answer gets its number on release.
 
-Its row carries the level of the one customer session that is in it now, written by `binding` through this service.
+Its row carries the level of the one customer session that is in it, written by `binding` through this service.
 """

@@ -12,7 +12,7 @@ from app.database import Audited, Base, protect
 
 
 class Conversation(Audited, Base):
-    """A room. `level` and `session_id` are those of the customer's present session, 0 and None when nobody is in."""
+    """A room. `session_id` is the customer's session in it, None when nobody is in; `level` the level last proved."""
 
     __tablename__ = "conversations"
 
@@ -56,7 +56,7 @@ class Message(Audited, Base):
 
 
 class RoomEvent(Base):
-    """One numbered thing that a room's stream carries; `message_id` for messages, `data` (JSON, no texts) for others."""
+    """One numbered thing of a room's stream: `message_id` for messages, `data` (JSON, no texts) for others."""
 
     __tablename__ = "room_events"
 

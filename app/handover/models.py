@@ -33,17 +33,19 @@ class Reply(Audited, Base):
 
 
 class GuardBlock(Base):
-    """A text that the guard blocked, waiting for somebody other than its author; one use, for that text only."""
+    """A text that the guard blocked, sealed, waiting for somebody other than its author; decided once."""
 
     __tablename__ = "guard_blocks"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), index=True)
     author_id: Mapped[UUID]
+    purpose: Mapped[str]
     text_hash: Mapped[bytes] = mapped_column(index=True)
-    overridden_by: Mapped[UUID | None]
+    sealed_text: Mapped[bytes]
+    decided_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
-    used_at: Mapped[datetime | None]
+    decided_at: Mapped[datetime | None]
 
 
 protect(Reply)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Staff
+from app.agents.queries import account
 from app.audit.service import record
 from app.cases import queries as cases
 from app.cases import rules as case_rules
@@ -59,55 +60,66 @@ async def publish(
 ) -> Reply:
     """Register a reply and enqueue its posting, all in this transaction.
 
-    Raises `GuardBlocked` (the block is stored, for a supervisor), `ReplyTooLong`, `NotYourCase`, `CaseClosed`.
+    Raises `GuardBlocked` (the text is kept, sealed, for a supervisor), `ReplyTooLong`, `NotYourCase`, `CaseClosed`.
     """
     require(staff, Permission.REPLIES_PUBLISH)
     case = await workable(db, staff, case_id, "reply")
     if purpose == ANSWER:
         case_rules.require_open(case.status)
-    draft = await _draft(db, ports, staff, case, (text, purpose))
+    draft = await _draft(db, ports, staff.signature, case, (text, purpose))
     verdict = await _verdict(db, ports, case, text)
-    overridden_by = None
     if verdict.verdict == "block":
-        overridden_by = await _lifted_block(db, staff, case, text, verdict)
-    reply = await _register(db, staff, draft, verdict, overridden_by)
-    await enqueue(
-        db, POST_REPLY, {"reply": str(reply.id)}, key=await services_of(db).vault.key(case.key_id), priority=2
-    )
-    return reply
+        await _store_block(db, staff, case, (text, purpose), verdict)
+    return await _send(db, staff, draft, verdict, None)
 
 
-async def override(db: AsyncSession, staff: Staff, block_id: UUID) -> GuardBlock:
-    """Lift one block, for that text only; never by its own author."""
+async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_id: UUID) -> Reply:
+    """Let one blocked text leave after all, under its author's signature; never decided by the author.
+
+    Raises `SecondPersonNeeded`, `NotFound` for a block decided before.
+    """
     require(staff, Permission.GUARD_OVERRIDE)
     block = await db.get(GuardBlock, block_id, with_for_update=True)
-    if block is None or block.used_at is not None:
+    if block is None or block.decided_at is not None:
         raise NotFound
     stream = f"case:{block.case_id}"
     if block.author_id == staff.id:
         record(db, "case.refused", stream=stream, actor=staff, data={"reason": "own_text", "act": "override"})
         raise SecondPersonNeeded
-    block.overridden_by = staff.id
+    services = services_of(db)
+    block.decided_by, block.decided_at = staff.id, services.clock()
     record(
-        db,
-        "reply.overridden",
-        stream=stream,
-        actor=staff,
-        data={"by": str(staff.id), "text": block.text_hash.hex()},
+        db, "reply.overridden", stream=stream, actor=staff, data={"by": str(staff.id), "text": block.text_hash.hex()}
     )
-    return block
+    author = await account(db, block.author_id)
+    if author is None:
+        raise NotFound
+    case = await cases.get(db, staff, block.case_id, lock=True)
+    text = await block_text(db, block)
+    draft = await _draft(db, ports, author.signature, case, (text, block.purpose))
+    return await _send(db, staff, draft, await _verdict(db, ports, case, text), block)
 
 
 async def blocks_of(db: AsyncSession, staff: Staff, case_id: UUID) -> list[GuardBlock]:
     """Blocks of a case that still wait for somebody."""
     case = await cases.get(db, staff, case_id)
-    statement = select(GuardBlock).where(
-        GuardBlock.case_id == case.id, GuardBlock.used_at.is_(None), GuardBlock.overridden_by.is_(None)
-    )
+    statement = select(GuardBlock).where(GuardBlock.case_id == case.id, GuardBlock.decided_at.is_(None))
     return list((await db.execute(statement.order_by(GuardBlock.created_at))).scalars())
 
 
-async def _draft(db: AsyncSession, ports: HandoverPorts, staff: Staff, case: Case, wish: tuple[str, str]) -> Draft:
+async def block_text(db: AsyncSession, block: GuardBlock) -> str:
+    """The blocked text, opened, for the person who decides."""
+    return await services_of(db).vault.open_text(_block_place(block.id), block.sealed_text)
+
+
+async def _send(db: AsyncSession, staff: Staff, draft: Draft, verdict: Verdict, block: GuardBlock | None) -> Reply:
+    reply = await _register(db, staff, draft, verdict, block)
+    key = await services_of(db).vault.key(draft.case.key_id)
+    await enqueue(db, POST_REPLY, {"reply": str(reply.id)}, key=key, priority=2)
+    return reply
+
+
+async def _draft(db: AsyncSession, ports: HandoverPorts, signature: str, case: Case, wish: tuple[str, str]) -> Draft:
     text, purpose = wish
     connector = next((one for one in ports.connectors if one.name == case.connector), None)
     if connector is None or connector.publisher is None:
@@ -116,7 +128,7 @@ async def _draft(db: AsyncSession, ports: HandoverPorts, staff: Staff, case: Cas
     mention = f"@{post.author.handle.lstrip('@')} "
     body = text if text.startswith(mention.strip()) else mention + text
     try:
-        fitted = connector.publisher.fit(f"{body} — {staff.signature}", ports.case_link(case.slug))
+        fitted = connector.publisher.fit(f"{body} — {signature}", ports.case_link(case.slug))
     except TextTooLong:
         raise ReplyTooLong from None
     return Draft(case, post, connector, fitted, purpose)
@@ -136,36 +148,26 @@ async def _verdict(db: AsyncSession, ports: HandoverPorts, case: Case, text: str
     return check_public(text, context=context)
 
 
-async def _lifted_block(db: AsyncSession, staff: Staff, case: Case, text: str, verdict: Verdict) -> UUID:
-    """The supervisor who lifted this very text's block; without one the block is stored and `GuardBlocked` raised."""
+async def _store_block(db: AsyncSession, staff: Staff, case: Case, wish: tuple[str, str], verdict: Verdict) -> NoReturn:
+    """Keep the text for a second person, sealed, and refuse it to its author."""
+    text, purpose = wish
     services = services_of(db)
+    now, key = services.clock(), await services.vault.key(case.key_id)
+    block_id = new_id(now)
     text_hash = await services.vault.lookup_hash("guarded-text", f"{case.id}:{text}")
-    lifted = (
-        await db.execute(
-            select(GuardBlock)
-            .where(
-                GuardBlock.case_id == case.id,
-                GuardBlock.text_hash == text_hash,
-                GuardBlock.overridden_by.is_not(None),
-                GuardBlock.used_at.is_(None),
-            )
-            .limit(1)
-            .with_for_update()
+    db.add(
+        GuardBlock(
+            id=block_id,
+            case_id=case.id,
+            author_id=staff.id,
+            purpose=purpose,
+            text_hash=text_hash,
+            sealed_text=seal(key, _block_place(block_id), text.encode()),
+            decided_by=None,
+            created_at=now,
+            decided_at=None,
         )
-    ).scalar_one_or_none()
-    if lifted is not None and lifted.overridden_by is not None and lifted.overridden_by != staff.id:
-        lifted.used_at = services.clock()
-        return lifted.overridden_by
-    block = GuardBlock(
-        id=new_id(services.clock()),
-        case_id=case.id,
-        author_id=staff.id,
-        text_hash=text_hash,
-        overridden_by=None,
-        created_at=services.clock(),
-        used_at=None,
     )
-    db.add(block)
     record(
         db,
         "reply.checked",
@@ -177,12 +179,14 @@ async def _lifted_block(db: AsyncSession, staff: Staff, case: Case, text: str, v
             "text": text_hash.hex(),
         },
     )
-    raise GuardBlocked(block.id, [finding.as_json() for finding in verdict.findings])
+    raise GuardBlocked(block_id, [finding.as_json() for finding in verdict.findings])
 
 
-async def _register(
-    db: AsyncSession, staff: Staff, draft: Draft, verdict: Verdict, overridden_by: UUID | None
-) -> Reply:
+def _block_place(block_id: UUID) -> Place:
+    return Place("guard_blocks", "sealed_text", str(block_id))
+
+
+async def _register(db: AsyncSession, staff: Staff, draft: Draft, verdict: Verdict, block: GuardBlock | None) -> Reply:
     services = services_of(db)
     case, now = draft.case, services.clock()
     key = await services.vault.key(case.key_id)
@@ -207,8 +211,8 @@ async def _register(
         id=reply_id,
         case_id=case.id,
         post_id=draft.post.id,
-        agent_id=staff.id,
-        overridden_by=overridden_by,
+        agent_id=block.author_id if block else staff.id,
+        overridden_by=staff.id if block else None,
         purpose=draft.purpose,
         state="registered",
         slug=case.slug,

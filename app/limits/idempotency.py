@@ -34,7 +34,7 @@ class Claim:
     status: int | None
 
 
-async def claim(db: AsyncSession, actor_id: UUID, route: str, key: str, body: bytes, now: datetime) -> Claim:
+async def claim(db: AsyncSession, actor_id: UUID, *, route: str, key: str, body: bytes, now: datetime) -> Claim:
     """Take the key for this transaction, or find the answer given before.
 
     Raises `KeyReused` for another body and `StillRunning` for an unfinished first request.

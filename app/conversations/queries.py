@@ -1,0 +1,203 @@
+"""Reads of rooms, each scoped by who reads: staff by case, customers by their session, its level and its class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Result, Select, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.actors import Customer, Staff
+from app.audit.service import record
+from app.cases.models import Case
+from app.conversations.errors import NotYourRoom, RoomLocked
+from app.conversations.models import Conversation, Message, ReadMark, RoomEvent
+from app.conversations.rules import sight
+from app.database import services_of
+from app.errors import NotFound
+from app.permissions import ROLE_PERMISSIONS, Permission
+from app.sessions.models import Session
+from app.sessions.rules import is_idle
+from security.envelope import Place
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One numbered thing of a room, opened for its reader; `text` only for messages."""
+
+    n: int
+    kind: str
+    at: datetime
+    message_id: UUID | None = None
+    sender: str | None = None
+    sender_id: UUID | None = None
+    data_class: str | None = None
+    text: str | None = None
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class HeldAnswer:
+    """An answer that waits for a step-up, as its author sees it."""
+
+    message_id: UUID
+    data_class: str
+    text: str
+    sent_at: datetime
+    state: str
+
+
+async def room_for_staff(
+    db: AsyncSession, staff: Staff, conversation_id: UUID, *, act: str, lock: bool = False
+) -> Conversation:
+    """The room, if its case is this member's or the role may read any; a refusal leaves a leaf.
+
+    An insider without the case meets `NotYourRoom`; who may see no case at all meets `NotFound`.
+    """
+    statement = select(Conversation).where(Conversation.id == conversation_id)
+    room = (await db.execute(statement.with_for_update() if lock else statement)).scalar_one_or_none()
+    held = ROLE_PERMISSIONS[staff.role]
+    if room is None or Permission.CASES_READ not in held:
+        raise NotFound
+    assigned = (await db.execute(select(Case.assigned_to).where(Case.id == room.case_id))).scalar_one()
+    if assigned != staff.id and Permission.ROOMS_READ_ANY not in held:
+        record(
+            db,
+            "room.refused",
+            stream=f"room:{room.id}:access",
+            actor=staff,
+            data={"reason": "not_assigned", "act": act},
+        )
+        raise NotYourRoom
+    return room
+
+
+async def room_for_customer(db: AsyncSession, customer: Customer, now: datetime, *, lock: bool = False) -> Conversation:
+    """The customer's own room, if the session is still the one that is in it. Raises `RoomLocked`."""
+    statement = select(Conversation).where(
+        Conversation.id == customer.conversation_id, Conversation.binding_id == customer.binding_id
+    )
+    room = (await db.execute(statement.with_for_update() if lock else statement)).scalar_one_or_none()
+    session = await db.get(Session, customer.session_id)
+    if (
+        room is None
+        or session is None
+        or room.session_id != customer.session_id
+        or not session_is_live(session, now)
+        or session.level != customer.level
+    ):
+        raise RoomLocked
+    return room
+
+
+def session_is_live(session: Session, now: datetime) -> bool:
+    """Neither ended, expired, locked nor idle."""
+    return (
+        session.ended_at is None
+        and session.expires_at > now
+        and not session.locked
+        and not is_idle(session.kind, session.level, session.last_seen_at, now)
+    )
+
+
+async def rooms_of_case(db: AsyncSession, case_ids: Sequence[UUID]) -> list[Conversation]:
+    """The rooms that cases have now; the caller has read the cases with its actor."""
+    statement = select(Conversation).where(Conversation.case_id.in_(case_ids))
+    return list((await db.execute(statement.order_by(Conversation.opened_at))).scalars())
+
+
+def _entries(conversation_id: UUID, after: int, limit: int) -> Select[RoomEvent, Message]:
+    return (
+        select(RoomEvent, Message)
+        .outerjoin(Message, Message.id == RoomEvent.message_id)
+        .where(RoomEvent.conversation_id == conversation_id, RoomEvent.n > after)
+        .order_by(RoomEvent.n)
+        .limit(limit)
+    )
+
+
+async def entries_for_customer(
+    db: AsyncSession, customer: Customer, *, after: int = 0, limit: int = 200
+) -> list[Entry]:
+    """What this session may see of its room behind number `after`: the level's classes, at L2 only its own time."""
+    seen = sight(customer.level, customer.session_id)
+    visible: ColumnElement[bool] = Message.data_class.in_(seen.classes)
+    if seen.only_session is not None:
+        visible = and_(visible, Message.session_id == seen.only_session)
+    statement = _entries(customer.conversation_id, after, limit).where(or_(RoomEvent.message_id.is_(None), visible))
+    return await _opened(db, await db.execute(statement))
+
+
+async def entries_for_staff(db: AsyncSession, room: Conversation, *, after: int = 0, limit: int = 200) -> list[Entry]:
+    """Behind number `after`; the caller has the room from `room_for_staff` and has recorded the reading."""
+    return await _opened(db, await db.execute(_entries(room.id, after, limit)))
+
+
+async def _opened(db: AsyncSession, rows: Result[RoomEvent, Message]) -> list[Entry]:
+    entries = []
+    for event, joined in rows:
+        message: Message | None = joined
+        if message is None:
+            entries.append(Entry(event.n, event.kind, event.at, data=json.loads(event.data)))
+            continue
+        entries.append(
+            Entry(
+                event.n,
+                event.kind,
+                message.released_at or message.sent_at,
+                message.id,
+                message.sender,
+                message.sender_id,
+                message.data_class,
+                await message_text(db, message),
+            )
+        )
+    return entries
+
+
+async def message_text(db: AsyncSession, message: Message) -> str:
+    """The text of a message, opened."""
+    place = Place("messages", "sealed_text", str(message.id))
+    return await services_of(db).vault.open_text(place, message.sealed_text)
+
+
+async def held_answers(db: AsyncSession, room: Conversation) -> list[HeldAnswer]:
+    """Answers that wait, or expired unseen; for staff who have the room."""
+    rows = (
+        await db.execute(
+            select(Message)
+            .where(Message.conversation_id == room.id, Message.state.in_(["held", "expired"]))
+            .order_by(Message.sent_at, Message.id)
+        )
+    ).scalars()
+    return [HeldAnswer(row.id, row.data_class, await message_text(db, row), row.sent_at, row.state) for row in rows]
+
+
+async def highest_held_class(db: AsyncSession, conversation_id: UUID) -> list[str]:
+    """The classes of the answers that wait for this customer; nothing else of them is told."""
+    statement = select(Message.data_class).where(Message.conversation_id == conversation_id, Message.state == "held")
+    return sorted(set((await db.execute(statement)).scalars()))
+
+
+async def read_mark(db: AsyncSession, conversation_id: UUID, side: str) -> int:
+    """Up to which number this side has read."""
+    mark = await db.get(ReadMark, (conversation_id, side))
+    return mark.n if mark is not None else 0
+
+
+async def unread_counts(db: AsyncSession, conversation_ids: Sequence[UUID], side: str) -> dict[UUID, int]:
+    """How many messages of the other side wait for `side`, by room."""
+    other = "customer" if side == "agent" else "agent"
+    mark = func.coalesce(ReadMark.n, 0)
+    rows = await db.execute(
+        select(Message.conversation_id, func.count())
+        .outerjoin(ReadMark, and_(ReadMark.conversation_id == Message.conversation_id, ReadMark.side == side))
+        .where(Message.conversation_id.in_(conversation_ids), Message.sender == other, Message.n > mark)
+        .group_by(Message.conversation_id)
+    )
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,114 @@
+"""Reading a room leaves evidence before anything is revealed: a leaf per staff page, one per customer session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.actors import Actor, Customer, Staff
+from app.audit.service import record
+from app.conversations import queries
+from app.conversations.models import Conversation, ReadLeaf, ReadMark
+from app.conversations.queries import Entry
+from app.database import reading, services_of, transaction
+from app.services import Services
+
+
+@dataclass(frozen=True)
+class RoomPage:
+    """A room as its reader may see it now."""
+
+    room: Conversation
+    entries: list[Entry]
+
+
+async def read_as_staff(
+    services: Services, staff: Staff, conversation_id: UUID, *, after: int = 0, limit: int = 200
+) -> RoomPage:
+    """The page for a member of staff; its leaf is durable before the first text is opened."""
+    async with transaction(services) as db:
+        room = await queries.room_for_staff(db, staff, conversation_id, act="read")
+        record(
+            db,
+            "room.read",
+            stream=f"room:{room.id}:access",
+            actor=staff,
+            data={"from": after + 1, "to": room.last_n, "purpose": "work", "session": str(staff.session_id)},
+        )
+    async with reading(services) as db:
+        entries = await queries.entries_for_staff(db, room, after=after, limit=limit)
+    await _mark(services, room.id, "agent", entries)
+    return RoomPage(room, entries)
+
+
+async def read_as_customer(services: Services, customer: Customer, *, after: int = 0, limit: int = 200) -> RoomPage:
+    """The page for the room's own customer; the session's first reading has a leaf."""
+    now = services.clock()
+    async with reading(services) as db:
+        room = await queries.room_for_customer(db, customer, now)
+        has_leaf = await db.get(ReadLeaf, (room.id, customer.session_id)) is not None
+    if not has_leaf:
+        await _record_first_reading(services, customer, room)
+    async with reading(services) as db:
+        entries = await queries.entries_for_customer(db, customer, after=after, limit=limit)
+    await _mark(services, room.id, "customer", entries)
+    return RoomPage(room, entries)
+
+
+async def _record_first_reading(services: Services, customer: Customer, room: Conversation) -> None:
+    async with transaction(services) as db:
+        added = await db.execute(
+            _insert_for(db)(ReadLeaf)
+            .values(conversation_id=room.id, session_id=customer.session_id)
+            .on_conflict_do_nothing()
+            .returning(ReadLeaf.session_id)
+        )
+        if added.scalar_one_or_none() is not None:
+            record(
+                db,
+                "room.read",
+                stream=f"room:{room.id}:access",
+                actor=customer,
+                data={"from": 1, "to": room.last_n, "purpose": "own", "session": str(customer.session_id)},
+            )
+
+
+async def _mark(services: Services, conversation_id: UUID, side: str, entries: list[Entry]) -> None:
+    """Move the read mark forward, never back; written only when it moves."""
+    if not entries:
+        return
+    seen = entries[-1].n
+    async with reading(services) as db:
+        if await queries.read_mark(db, conversation_id, side) >= seen:
+            return
+    async with transaction(services) as db:
+        await move_mark(db, conversation_id, side, seen)
+
+
+async def move_mark(db: AsyncSession, conversation_id: UUID, side: str, seen: int) -> None:
+    """Note that a side has read up to `seen`."""
+    insertion = _insert_for(db)(ReadMark).values(
+        conversation_id=conversation_id, side=side, n=seen, noticed_n=0, at=services_of(db).clock()
+    )
+    await db.execute(
+        insertion.on_conflict_do_update(
+            index_elements=["conversation_id", "side"],
+            set_={"n": insertion.excluded.n, "at": insertion.excluded.at},
+            where=ReadMark.n < insertion.excluded.n,
+        )
+    )
+
+
+async def other_sides_mark(db: AsyncSession, conversation_id: UUID, actor: Actor) -> int:
+    """Up to which number the other side has read."""
+    side = "customer" if isinstance(actor, Staff) else "agent"
+    statement = select(ReadMark.n).where(ReadMark.conversation_id == conversation_id, ReadMark.side == side)
+    return (await db.execute(statement)).scalar_one_or_none() or 0
+
+
+def _insert_for(db: AsyncSession) -> type[postgresql.Insert] | type[sqlite.Insert]:
+    return postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert

@@ -1,0 +1,188 @@
+"""`/api/v1/conversations`: read, talk, watch, ask for a step-up; and closing a case with its rooms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents.dependencies import CurrentStaff
+from app.cases import queries as cases
+from app.cases import service as case_service
+from app.conversations import queries, reading, service
+from app.conversations.models import Conversation
+from app.conversations.posting import LONGEST_KEY, Posted, post_message
+from app.conversations.queries import Entry
+from app.conversations.schemas import (
+    ClosedOut,
+    CloseIn,
+    EntriesOut,
+    EntryOut,
+    HeldOut,
+    MessageIn,
+    PostedOut,
+    RoomOut,
+    StepUpIn,
+    StepUpOut,
+)
+from app.conversations.stream import Ended, ReadUpTo, StreamItem, Watch, begin_watch, closing, staff_stream
+from app.database import reading as read_session
+from app.http.dependencies import CurrentServices, Db, ReadDb
+from app.limits.dependencies import Once
+from app.permissions import DataClass, Level, classes_at
+
+router = APIRouter(prefix="/api/v1", tags=["conversations"])
+
+MessageKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=LONGEST_KEY)]
+After = Annotated[int, Query(ge=0)]
+
+
+@router.get("/cases/{case_id}/conversations")
+async def rooms_of_case(case_id: UUID, staff: CurrentStaff, db: ReadDb) -> list[RoomOut]:
+    """The rooms of a case; more than one means that more than one customer holds the handle."""
+    case = await cases.get(db, staff, case_id)
+    return [await room_out(db, room) for room in await queries.rooms_of_case(db, [case.id])]
+
+
+@router.get("/conversations/{conversation_id}/messages")
+async def read_messages(
+    conversation_id: UUID,
+    staff: CurrentStaff,
+    services: CurrentServices,
+    after: After = 0,
+    limit: Annotated[int, Query(ge=1, le=200)] = 200,
+) -> EntriesOut:
+    """The room behind number `after`; the reading has its leaf before any text is opened."""
+    page = await reading.read_as_staff(services, staff, conversation_id, after=after, limit=limit)
+    async with read_session(services) as db:
+        held = await queries.held_answers(db, page.room)
+        return EntriesOut(
+            room=await room_out(db, page.room),
+            items=[entry_out(entry) for entry in page.entries],
+            held=[
+                HeldOut(
+                    id=one.message_id,
+                    data_class=one.data_class,
+                    text=one.text,
+                    sent_at=one.sent_at,
+                    state=one.state,
+                )
+                for one in held
+            ],
+        )
+
+
+@router.post("/conversations/{conversation_id}/messages", status_code=201)
+async def write_message(
+    conversation_id: UUID, body: MessageIn, staff: CurrentStaff, services: CurrentServices, key: MessageKey
+) -> PostedOut:
+    """Say something in the room, exactly once per Idempotency-Key; above the customer's level it is held."""
+    chosen = DataClass(body.data_class) if body.data_class else None
+    posted = await post_message(services, staff, conversation_id, body.text, client_key=key, chosen=chosen)
+    return posted_out(posted)
+
+
+async def _watching(
+    conversation_id: UUID,
+    staff: CurrentStaff,
+    services: CurrentServices,
+    after: After = 0,
+    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+) -> Watch:
+    """The lease of this stream: a refusal is an ordinary answer, not a broken stream. `Last-Event-ID` wins."""
+    start = last_event_id if last_event_id is not None else after
+    return await begin_watch(services, staff, conversation_id, start)
+
+
+@router.get("/conversations/{conversation_id}/events", response_class=EventSourceResponse)
+async def watch(
+    staff: CurrentStaff, services: CurrentServices, lease: Annotated[Watch, Depends(_watching)]
+) -> AsyncIterable[ServerSentEvent]:
+    """The room live (text/event-stream), behind `Last-Event-ID` or `after`."""
+    async with closing(staff_stream(services, staff, lease)) as items:
+        async for item in items:
+            yield api_event(item)
+
+
+@router.post("/conversations/{conversation_id}/step-up")
+async def ask_for_step_up(
+    conversation_id: UUID, body: StepUpIn, staff: CurrentStaff, db: Db, once: Once
+) -> JSONResponse:
+    """Ask the customer, in the room, to prove more."""
+
+    async def act() -> StepUpOut:
+        await service.request_step_up(db, staff, conversation_id, Level(body.level))
+        return StepUpOut(level=body.level)
+
+    return await once.answer(db, staff.id, 202, act)
+
+
+@router.post("/cases/{case_id}/close")
+async def close_case(case_id: UUID, body: CloseIn, staff: CurrentStaff, db: Db, once: Once) -> JSONResponse:
+    """End the work with an outcome; the case's rooms close with it."""
+
+    async def act() -> ClosedOut:
+        case = await case_service.close(db, staff, case_id, body.outcome)
+        await service.close_rooms_of_case(db, staff, case_id)
+        return ClosedOut(case_id=case.id, status=case.status, outcome=body.outcome.value)
+
+    return await once.answer(db, staff.id, 200, act)
+
+
+async def room_out(db: AsyncSession, room: Conversation) -> RoomOut:
+    """A room as it crosses the wire."""
+    unread = await queries.unread_counts(db, [room.id], "agent")
+    return RoomOut(
+        id=room.id,
+        case_id=room.case_id,
+        binding_id=room.binding_id,
+        state=room.state,
+        customer_present=room.session_id is not None,
+        level=room.level,
+        may_say=[kind.value for kind in classes_at(room.level)],
+        last_n=room.last_n,
+        customer_read=await queries.read_mark(db, room.id, "customer"),
+        unread=unread.get(room.id, 0),
+    )
+
+
+def entry_out(entry: Entry) -> EntryOut:
+    """An entry as it crosses the wire."""
+    return EntryOut(
+        n=entry.n,
+        kind=entry.kind,
+        at=entry.at,
+        id=entry.message_id,
+        sender=entry.sender,
+        sender_id=entry.sender_id,
+        data_class=entry.data_class,
+        text=entry.text,
+        data=entry.data,
+    )
+
+
+def posted_out(posted: Posted) -> PostedOut:
+    """What became of a message, as it crosses the wire."""
+    return PostedOut(
+        id=posted.message_id,
+        n=posted.n,
+        state=posted.state,
+        data_class=posted.data_class,
+        sent_at=posted.sent_at,
+    )
+
+
+def api_event(item: StreamItem) -> ServerSentEvent:
+    """One item of the stream as an event: numbered things carry their number as id."""
+    if isinstance(item, Ended):
+        return ServerSentEvent(raw_data=json.dumps({"code": item.code}), event="end", retry=1000)
+    if isinstance(item, ReadUpTo):
+        return ServerSentEvent(raw_data=json.dumps({"n": item.n}), event="read")
+    document = entry_out(item).model_dump(mode="json", exclude_none=True)
+    return ServerSentEvent(raw_data=json.dumps(document), event=item.kind, id=str(item.n))

@@ -1,0 +1,58 @@
+"""Pure decisions about a room: who may read and write what, and which class a text has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from app.conversations.errors import ClassTooLow, NeverHere, RoomClosed
+from app.permissions import REQUIRED_LEVEL, DataClass, Level, classes_at
+
+HELD_FOR: Final = timedelta(hours=24)
+NOTICE_AFTER: Final = timedelta(minutes=2)
+LONGEST_TEXT: Final = 4000
+ORDER: Final = (DataClass.GENERAL, DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY)
+
+
+@dataclass(frozen=True)
+class CustomerSight:
+    """What a customer's session may see: the classes of its level, at L2 only what was written in that session."""
+
+    classes: tuple[str, ...]
+    only_session: UUID | None
+
+
+def sight(level: int, session_id: UUID) -> CustomerSight:
+    """Design, decision 9: a typed code alone opens nothing that was written before."""
+    classes = tuple(kind.value for kind in classes_at(level))
+    return CustomerSight(classes, session_id if level < Level.L3 else None)
+
+
+def class_of_answer(chosen: DataClass | None, lowest: DataClass) -> DataClass:
+    """The class of an agent's text: `account` unless lowered by choice, never below what the guard reads in it."""
+    if lowest == DataClass.NEVER:
+        raise NeverHere
+    wanted = chosen or max(DataClass.ACCOUNT, lowest, key=ORDER.index)
+    if ORDER.index(wanted) < ORDER.index(lowest):
+        raise ClassTooLow
+    return wanted
+
+
+def class_of_customer_text(lowest: DataClass, level: int) -> DataClass:
+    """What the customer writes: visible to the level it was written at, refused when it must never be stored."""
+    if lowest == DataClass.NEVER:
+        raise NeverHere
+    return DataClass.CASE if level < Level.L3 else DataClass.ACCOUNT
+
+
+def must_wait(data_class: DataClass, level: int) -> bool:
+    """Whether an answer of this class is held until the customer steps up."""
+    return level < REQUIRED_LEVEL[data_class]
+
+
+def require_open(state: str) -> None:
+    """Raise `RoomClosed` for a closed room."""
+    if state != "open":
+        raise RoomClosed

@@ -1,0 +1,66 @@
+"""What time does to rooms: waiting answers expire unseen, an unread answer is announced without its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.actors import SYSTEM
+from app.conversations.models import Conversation, Message, ReadMark
+from app.conversations.rules import NOTICE_AFTER
+from app.conversations.service import expire_held
+from app.database import reading, services_of, transaction
+from app.services import Services
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A room with an answer that its customer has not read for two minutes, and that was not announced yet."""
+
+    conversation_id: UUID
+    binding_id: UUID
+    n: int
+
+
+async def expire(services: Services) -> int:
+    """Expire held answers whose day is over; returns how many."""
+    async with transaction(services) as db:
+        return await expire_held(db, SYSTEM)
+
+
+async def unread_answers(services: Services) -> list[Unread]:
+    """Rooms to announce now. The announcing feature calls `announced` in the transaction that enqueues its notice."""
+    before = services.clock() - NOTICE_AFTER
+    seen, noticed = func.coalesce(ReadMark.n, 0), func.coalesce(ReadMark.noticed_n, 0)
+    statement = (
+        select(Message.conversation_id, Conversation.binding_id, func.max(Message.n).label("n"))
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .outerjoin(ReadMark, and_(ReadMark.conversation_id == Message.conversation_id, ReadMark.side == "customer"))
+        .where(
+            Message.sender == "agent",
+            Message.n.is_not(None),
+            Message.n > seen,
+            noticed <= seen,
+            or_(Message.released_at.is_(None), Message.released_at < before),
+            Message.sent_at < before,
+        )
+        .group_by(Message.conversation_id, Conversation.binding_id)
+        .limit(100)
+    )
+    async with reading(services) as db:
+        return [Unread(row.conversation_id, row.binding_id, row.n) for row in await db.execute(statement)]
+
+
+async def announced(db: AsyncSession, unread: Unread) -> None:
+    """Note that the notice for this number is on its way: one notice per silence, never one per message."""
+    now = services_of(db).clock()
+    insert = postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert
+    await db.execute(
+        insert(ReadMark)
+        .values(conversation_id=unread.conversation_id, side="customer", n=0, noticed_n=unread.n, at=now)
+        .on_conflict_do_update(index_elements=["conversation_id", "side"], set_={"noticed_n": unread.n})
+    )
