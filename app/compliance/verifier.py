@@ -406,6 +406,9 @@ class Files:
                 total.update(block)
         return total.hexdigest()
 
+    def close(self) -> None:
+        """Let go of what is open."""
+
     def check_limits(self) -> None:
         """Refuse what could only be meant to exhaust the reader."""
         if len(self.sizes) > MAX_FILES or sum(self.sizes.values()) > MAX_TOTAL:
@@ -427,11 +430,11 @@ class Folder(Files):
         folder = self.path / prefix
         if prefix and not folder.is_dir():
             return
-        for entry in itertools.islice(os.scandir(folder), MAX_FILES + 2):
-            name, mode = prefix + entry.name, entry.stat(follow_symlinks=False).st_mode
-            if stat.S_ISREG(mode):
-                self.sizes[name] = entry.stat(follow_symlinks=False).st_size
-            elif name != "data" or not stat.S_ISDIR(mode):
+        for path in itertools.islice(folder.iterdir(), MAX_FILES + 2):
+            name, found = prefix + path.name, path.lstat()
+            if stat.S_ISREG(found.st_mode):
+                self.sizes[name] = found.st_size
+            elif name != "data" or not stat.S_ISDIR(found.st_mode):
                 raise EvidenceFails(f"{name} is neither a file nor the data folder")
 
     def open(self, name: str) -> IO[bytes]:
@@ -480,6 +483,10 @@ class Zip(Files):
         if name[len(self.top) :] in self.sizes:
             raise EvidenceFails("the zip has two entries of one name")
         self.sizes[name[len(self.top) :]] = info.file_size
+
+    def close(self) -> None:
+        """Let go of the archive."""
+        self.archive.close()
 
     def open(self, name: str) -> IO[bytes]:
         """A stream over one entry; zipfile checks its CRC and its local name."""
@@ -580,22 +587,23 @@ class Chains:
 
 
 class HashList:
-    """data/leaf-hashes.txt on its way to the signed root, and to the root that the trust file remembers."""
+    """Leaf hashes on their way to the signed root, past the size of the newest head that the trust file remembers."""
 
     def __init__(self, newest: Checkpoint | None) -> None:
         self.tree, self.newest = Tree(), newest
-        self.newest_root: bytes | None = None
-        self.note_root()
-
-    def note_root(self) -> None:
-        """Remember the root at the size of the newest known checkpoint."""
-        if self.newest and self.tree.size == self.newest.size:
-            self.newest_root = self.tree.root()
+        self.newest_root = self.tree.root() if newest and newest.size == 0 else None
 
     def append(self, value: bytes) -> None:
         """Take the next hash."""
         self.tree.append(value)
-        self.note_root()
+        if self.newest and self.tree.size == self.newest.size:
+            self.newest_root = self.tree.root()
+
+    def fork(self) -> HashList:
+        """A second list that begins like this one."""
+        other = HashList(self.newest)
+        other.tree, other.newest_root = Tree(self.tree.size, self.tree.peaks), self.newest_root
+        return other
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether all hashes so far are exactly the signed log."""
@@ -782,6 +790,7 @@ class Verification:
         self.path, self.trust = path, trust
         self.files = Files()
         self.scope: dict[str, Any] = {}
+        self.note = b""
         self.checkpoint: Checkpoint | None = None
         self.chains = Chains()
         self.leaves: dict[int, Leaf] = {}
@@ -813,6 +822,13 @@ class Verification:
 
     def run(self) -> None:
         """Every check that can still say something."""
+        try:
+            self.run_checks()
+        finally:
+            self.files.close()
+
+    def run_checks(self) -> None:
+        """The order of the checks, and what makes one of them pointless."""
         if not self.step("files", self.check_files):
             return
         self.step("manifests", self.check_manifests)
@@ -822,10 +838,12 @@ class Verification:
             self.step("leaves", self.compare_leaves)
             return
         room = self.scope["scope"] == "room"
-        self.step("leaves", self.check_room_leaves if room else self.check_log_leaves)
-        self.step("streams", self.check_streams)
-        if self.step("export", self.check_export) and room:
-            self.step("complete", self.check_complete)
+        holds = self.step("leaves", self.check_room_leaves if room else self.check_log_leaves)
+        holds &= self.step("streams", self.check_streams)
+        if not self.step("export", self.check_export) or not room:
+            return
+        if self.step("complete", self.check_complete) and holds:
+            # Over leaves that do not hold, a text at fault would only hide the leaf at fault.
             self.step("texts", self.check_texts)
             self.step("transcript", self.check_transcript)
 
@@ -892,8 +910,8 @@ class Verification:
 
     def check_checkpoint(self) -> str:
         """The log's key has signed the head, and it is no older than the newest that the trust file has seen."""
-        raw = self.files.read("data/checkpoint")
-        self.checkpoint = open_checkpoint(raw, self.trust.origin, self.trust.log_keys)
+        self.note = self.files.read("data/checkpoint")
+        self.checkpoint = open_checkpoint(self.note, self.trust.origin, self.trust.log_keys)
         newest = self.trust.newest
         if newest and self.checkpoint.size < newest.size:
             raise EvidenceFails(
@@ -934,23 +952,22 @@ class Verification:
     def check_log_leaves(self) -> str:
         """Whole log: every leaf is the one under the signed root; line N holds leaf N."""
         assert self.checkpoint is not None
-        hashes, leaves, part = HashList(self.trust.newest), Tree(), None
+        hashes, part = HashList(self.trust.newest), None
         pairs = itertools.zip_longest(self.files.lines("data/leaves.jsonl"), self.files.lines("data/leaf-hashes.txt"))
+        leaves = hashes
         unread: list[EvidenceFails] = []
         for index, (raw, line) in enumerate(pairs):
             value = leaf_hash(raw) if raw is not None else None
             if part is None and (value is None or line is None or value.hex().encode() != line):
-                part, leaves = index, Tree(hashes.tree.size, hashes.tree.peaks)
+                part, leaves = index, hashes.fork()
             if line is not None:
                 hashes.append(bytes.fromhex(line.decode("ascii")) if re.fullmatch(b"[0-9a-f]{64}", line) else b"")
             if value is not None and part is not None:
                 leaves.append(value)
             if raw is not None:
                 self.take_log_leaf(index, raw, unread)
-        if part is None:
-            leaves = hashes.tree
         self.judge_log(hashes, leaves, part, unread)
-        self.check_newest(hashes)
+        self.check_newest(leaves)
         return f"{self.checkpoint.size} leaves lead to the signed root"
 
     def take_log_leaf(self, index: int, raw: bytes, unread: list[EvidenceFails]) -> None:
@@ -971,11 +988,11 @@ class Verification:
         if leaf.at == self.scope["leaf_index"]:
             self.export = leaf
 
-    def judge_log(self, hashes: HashList, leaves: Tree, part: int | None, unread: list[EvidenceFails]) -> None:
+    def judge_log(self, hashes: HashList, leaves: HashList, part: int | None, unread: list[EvidenceFails]) -> None:
         """Name the first leaf at fault: exactly where the hashes are the signed ones, else by what the rest shows."""
         assert self.checkpoint is not None
-        size = self.checkpoint.size
-        if (leaves.size, leaves.root()) == self.checkpoint:
+        size, given = self.checkpoint.size, leaves.tree.size
+        if leaves.matches(self.checkpoint):
             if part is not None:
                 self.problem(f"line {part} of leaf-hashes.txt is not the hash of its leaf", part)
             for error in unread:
@@ -983,14 +1000,14 @@ class Verification:
         elif hashes.matches(self.checkpoint):
             self.problem(f"leaf {part} is not the one in the signed log", part)
         else:
-            candidates = [part, self.chains.first_suspect(), size if leaves.size > size else None]
+            candidates = [part, self.chains.first_suspect(), size if given > size else None]
             candidates += [error.index for error in unread]
             known = [index for index in candidates if index is not None]
-            if not known and leaves.size < size:
-                known = [leaves.size]
+            if not known and given < size:
+                known = [given]
             index = min(known) if known else None
             where = "" if index is None else f", the first sign of it is leaf {index}"
-            text = f"{leaves.size} leaves do not lead to the root that was signed for {size}"
+            text = f"{given} leaves do not lead to the root that was signed for {size}"
             self.problem(text + where, index)
 
     def check_newest(self, hashes: HashList) -> None:
@@ -1018,12 +1035,8 @@ class Verification:
         """Room: each leaf is proved by its path and by the list of all hashes; the list leads to the signed root."""
         assert self.checkpoint is not None
         hashes, found = HashList(self.trust.newest), self.read_room_leaves()
-        for leaf, proof in found:
+        for leaf, _ in found:
             self.follow(leaf)
-            try:
-                check_proof(leaf.hash, leaf.at, self.checkpoint.size, proof, self.checkpoint.root)
-            except EvidenceFails as error:
-                self.problem(str(error), error.index)
         for index, line in enumerate(self.files.lines("data/leaf-hashes.txt")):
             value = unhex(line.decode("ascii"))
             hashes.append(value)
@@ -1031,8 +1044,21 @@ class Verification:
                 self.problem(f"leaf {index} is not the one that was hashed", index)
         if not hashes.matches(self.checkpoint):
             self.problem(f"the {hashes.tree.size} hashes do not lead to the signed root")
+        self.check_proofs(found, self.checkpoint)
         self.check_newest(hashes)
         return f"{len(found)} leaves proved, {hashes.tree.size} hashes lead to the signed root"
+
+    def check_proofs(self, found: list[tuple[Leaf, list[bytes]]], checkpoint: Checkpoint) -> None:
+        """Every leaf by its own path. Where all paths fail, they are of another tree, and the streams tell more."""
+        failed: list[EvidenceFails] = []
+        for leaf, proof in found:
+            try:
+                check_proof(leaf.hash, leaf.at, checkpoint.size, proof, checkpoint.root)
+            except EvidenceFails as error:
+                failed.append(error)
+        suspect = self.chains.first_suspect() if len(failed) == len(found) else None
+        for failure in failed:
+            self.problem(str(failure), failure.index if suspect is None else suspect)
 
     def index_of(self, value: str) -> int | None:
         """Where a hash stands in the log."""
@@ -1226,7 +1252,7 @@ def check_bag(arguments: argparse.Namespace) -> dict[str, Any]:
     newer = done.checkpoint and (trust.newest is None or done.checkpoint.size > trust.newest.size)
     if done.ok and newer and arguments.update_trust:
         try:
-            save_newest(arguments.trust, trust, done.files.read("data/checkpoint"))
+            save_newest(arguments.trust, trust, done.note)
         except OSError as error:
             raise WrongUse(f"the trust file cannot be written: {error.strerror}") from None
     return report_of(done)

@@ -17,9 +17,10 @@ from app.compliance.bag import BagContents, OneRoom, WholeLog, write_bag
 from app.compliance.bag_rows import OpenedText
 from security.commitments import commit, opening
 from security.encoding import canonical_json
-from security.keys import DataKey, new_data_key
+from security.keys import DataKey
 from security.merkle import leaf_hash, root_of
 from security.notes import Checkpoint, SigningKey
+from security.secret import Secret
 
 ORIGIN = "riserbo.example/log"
 LOG_KEY = SigningKey(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"log key of these tests, 32 bytes"))
@@ -39,7 +40,9 @@ class SampleLog:
     leaves: list[bytes] = field(default_factory=list)
     heads: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     texts: dict[tuple[str, str], OpenedText] = field(default_factory=dict)
-    key: DataKey = field(default_factory=lambda: new_data_key(UUID(int=7)))
+    key: DataKey = field(
+        default_factory=lambda: DataKey(UUID(int=7), Secret(bytes(range(32))), Secret(bytes(range(1, 33))))
+    )
 
     def add(self, event: str, stream: str, actor: tuple[str, str] = ("system", "worker"), **data: Any) -> int:
         """Append one leaf and return its index."""
