@@ -36,7 +36,8 @@ def join(*parts: bytes) -> bytes:
 def canonical_json(value: object) -> bytes:
     """Encode as compact UTF-8 JSON with keys sorted by code point; raises EncodingError for what has no single form.
 
-    Allowed are None, bool, str, integers of at most 53 bits, lists, tuples, and dicts with str keys, 32 levels deep.
+    Allowed are None, bool, str, integers of at most 53 bits, lists, tuples, and dicts with str keys, at most 32 levels,
+    the innermost value included.
     """
     _require_plain(value, _MAX_DEPTH)
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))

@@ -68,6 +68,19 @@ def test_anything_else_is_refused(typed: str) -> None:
         check_code(PEPPER, "challenge-1", STORED, typed)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["", " ", "1234567x", "-1234567", "1_000_000", "\u0661\u0662\u0663", "\uff11\uff12", "12\u00b2", "1" + " " * 64],
+)
+def test_only_ascii_digits_are_read_as_digits(typed: str) -> None:
+    with pytest.raises(CodeRefused, match="not a code"):
+        typed_digits(typed)
+
+
+def test_a_code_may_be_spread_over_64_characters_and_no_more() -> None:
+    assert typed_digits("1" + " " * 63) == "1"
+
+
 def test_a_code_answers_only_its_own_challenge_under_its_own_pepper() -> None:
     for pepper, challenge in ((PEPPER, "challenge-2"), (PEPPER, "challenge-10"), (OTHER_PEPPER, "challenge-1")):
         with pytest.raises(CodeRefused):

@@ -1,6 +1,7 @@
 """Encoding: one spelling for each value, in both directions."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID
 
@@ -90,6 +91,16 @@ def test_canonical_json_reads_back_and_does_not_depend_on_order(value: object) -
 def test_canonical_json_refuses_what_has_no_single_form(value: object) -> None:
     with pytest.raises(EncodingError):
         canonical_json(value)
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}, lambda inner: (inner,)])
+def test_canonical_json_takes_31_levels_around_a_value_and_no_more(wrap: Callable[[object], object]) -> None:
+    value: object = 7
+    for _ in range(31):
+        value = wrap(value)
+    assert canonical_json(value).count(b"7") == 1
+    with pytest.raises(EncodingError, match="deep"):
+        canonical_json(wrap(value))
 
 
 def test_canonical_json_refuses_deep_nesting_before_the_stack_ends() -> None:

@@ -60,6 +60,21 @@ def test_no_changed_bit_of_a_sealed_value_goes_unseen(data: st.DataObject) -> No
         open_sealed(KEY, PLACE, bytes(sealed))
 
 
+def test_a_value_or_stream_cut_anywhere_gives_the_one_refusal() -> None:
+    sealed, stream = seal(KEY, PLACE, b"ok"), sealed_stream(b"ok")
+    for end in range(len(sealed)):
+        with pytest.raises(DecryptionFailed):
+            open_sealed(KEY, PLACE, sealed[:end])
+    for end in range(len(stream)):
+        with pytest.raises(DecryptionFailed):
+            opened_stream(stream[:end])
+
+
+def test_a_stream_under_another_first_byte_is_refused() -> None:
+    with pytest.raises(DecryptionFailed):
+        opened_stream(b"\x01" + sealed_stream(b"ok")[1:])
+
+
 @given(st.tuples(*[st.text("ab", max_size=3)] * 3), st.tuples(*[st.text("ab", max_size=3)] * 3))
 def test_two_places_never_share_a_ciphertext(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
     sealed = seal(KEY, Place(*one), b"text")
@@ -87,6 +102,7 @@ def test_a_sealed_value_names_its_key() -> None:
     assert key_id_of(seal(KEY, PLACE, b"")) == KEY.id
     assert key_id_of(sealed_stream(b"")) == KEY.id
     assert UUID(VECTORS["key"]["id"]) == KEY.id
+    assert key_id_of(b"\x01" + KEY.id.bytes + bytes(12)) == KEY.id
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,10 @@ WEAK = {
     "sixteen bytes as hex digits": b"d41d8cd98f00b204e9800998ecf8427e",
     "NIST's AES-256 example": bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"),
     "RFC 8032's first key": bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"),
-    "the hash of nothing": hashlib.sha256(b"").digest(),
-    "the hash of changeme": hashlib.sha256(b"changeme").digest(),
+    **{
+        f"the hash of {word!r}": hashlib.sha256(word).digest()
+        for word in (b"", b"\n", b"admin", b"changeme", b"password", b"secret", b"test")
+    },
 }
 
 
@@ -132,6 +134,12 @@ def test_weak_keys_are_refused_by_ring_and_derivation(value: bytes) -> None:
 @given(st.binary(min_size=32, max_size=32))
 def test_no_key_from_the_random_source_is_refused(seed: bytes) -> None:
     require_strong(Secret(hashlib.sha256(b"as random" + seed).digest()))
+
+
+def test_eight_different_bytes_in_no_pattern_are_the_fewest_that_pass() -> None:
+    require_strong(
+        Secret(bytes([200, 1, 2, 3, 5, 8, 13, 21]) + b"\x01\x01\x02\x03\x05\x05\x08\x08" * 2 + b"\x0d\x15" * 4)
+    )
 
 
 def test_data_key_needs_two_different_keys_of_32_bytes() -> None:
@@ -170,6 +178,11 @@ def test_keyed_hash_separates_keys_purposes_and_values() -> None:
     assert len(set(hashes)) == len(cases)
     assert {len(value) for value in hashes} == {32}
     assert keyed_hash(OLD, "phone", b"1") == hashes[0]
+
+
+def test_keyed_hash_is_hmac_over_label_purpose_and_value() -> None:
+    message = b"".join(len(part).to_bytes(8, "big") + part for part in (b"riserbo/v1/keyed-hash", b"phone", b"+39"))
+    assert keyed_hash(OLD, "phone", b"+39") == hmac.digest(OLD.reveal(), message, "sha256")
 
 
 @pytest.mark.parametrize("value", [b"", b"short", bytes(31)])
