@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 PYTHON_HERE := .venv/bin/python
-LOCKS := requirements.lock tests/tools/requirements-test.lock tests/tools/requirements-uv.lock
+# one that is missing is reported by the scripts, which say how to renew it
+LOCKS := $(wildcard requirements.lock tests/tools/requirements-*.lock)
 
 # paths inside .venv are absolute: a moved or copied tree builds its own
 $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)
@@ -36,7 +37,7 @@ clean:
 	rm -rf .venv .cache .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.uv: tests/tools/bootstrap.sh tests/tools/requirements-uv.lock
+.venv/.uv: tests/tools/bootstrap.sh $(wildcard tests/tools/requirements-uv.lock)
 	tests/tools/bootstrap.sh
 	touch $@
 

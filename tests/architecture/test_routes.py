@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+import inspect
+from typing import Annotated, Any
+from unittest.mock import MagicMock
 
+import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from app.actors import Customer, Staff, Visitor
+from app.sessions.models import Session
 from tests.architecture.routes import iter_routes, named_types
+
+DOORS = ("public", "staff")
+ACTORS = {Customer, Staff, Visitor, Session}
+# Routes that serve anybody, each with its reason. One that has gone, or that names an actor after all, must leave the list.
+ANYBODY: dict[tuple[str, str], str] = {
+    ("public", "/c/{case}"): "the case link: one static page, the same for any link and for everybody",
+}
+
+
+def _routes(door: str) -> dict[str, APIRoute]:
+    """The routes of one door, built over stand-ins: only its shape is looked at, nothing is called."""
+    factory = getattr(importlib.import_module("app.main"), f"create_{door}_app")
+    needed = [name for name, given in inspect.signature(factory).parameters.items() if given.default is given.empty]
+    app: Any = factory(**{name: MagicMock() for name in needed})
+    found = {path: route for path, route in iter_routes(app) if isinstance(route, APIRoute)}
+    assert found, f"the walk found no route on the {door} door"
+    return found
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_route_names_its_actor_or_is_open_for_a_reason(door: str) -> None:
+    unnamed = {(door, path) for path, route in _routes(door).items() if named_types(route).isdisjoint(ACTORS)}
+    assert unnamed == {key for key in ANYBODY if key[0] == door}
+
+
+def test_no_staff_route_exists_on_the_public_door() -> None:
+    public, staff = _routes("public"), _routes("staff")
+    assert public.keys() & staff.keys() == set()
+    assert [path for path, route in public.items() if Staff in named_types(route)] == []
 
 
 def _visitor() -> Visitor:

@@ -5,6 +5,7 @@ unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PIP_CACHE_DIR="${PIP_CACHE_DIR:-$PWD/.cache/pip}" UV_CACHE_DIR="${UV_CACHE_DIR:-$PWD/.cache/uv-cache}"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 lock=tests/tools/requirements-uv.lock
+[ -e "$lock" ] || { echo "$lock is missing: take it from the repository; 'make lock' makes it where uv is installed." >&2; exit 1; }
 
 # A shim on the PATH may exist and fail: ask each candidate. One that can make an environment by itself comes first.
 find_python() {
