@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import json
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final, Literal
@@ -151,6 +152,27 @@ async def read_form(request: Request) -> dict[str, str]:
         return pairs_once(body.decode())
     except ValueError as error:
         raise ApiRefusal(400, "invalid_request") from error
+
+
+def read_object(body: bytes) -> dict[str, object]:
+    """A JSON object whose text is all valid Unicode. Raises ApiRefusal."""
+    try:
+        content = json.loads(body)
+        json.dumps(content, ensure_ascii=False).encode()  # a lone surrogate would break whoever writes it out later
+    except (ValueError, RecursionError) as error:
+        raise ApiRefusal(400, "invalid_json") from error
+    if not isinstance(content, dict):
+        raise ApiRefusal(422, "invalid_fields")
+    return content
+
+
+def read_strings(body: bytes) -> dict[str, str]:
+    """A flat JSON object of strings. Raises ApiRefusal."""
+    content = read_object(body)
+    strings = {name: value for name, value in content.items() if isinstance(value, str)}
+    if len(strings) != len(content):
+        raise ApiRefusal(422, "invalid_fields")
+    return strings
 
 
 def bearer_token(request: Request) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.demo.site import ApiRefusal, bearer_token
+from app.demo.site import ApiRefusal, bearer_token, read_strings
 from app.demo.square.models import Person, Post
 from app.demo.square.rendering import square_of
 from app.demo.square.store import Square, SquareRefusal
@@ -71,13 +70,8 @@ async def read_json(request: Request, required: set[str], optional: set[str]) ->
     """A flat JSON object of strings. Raises ApiRefusal on anything else."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise ApiRefusal(415, "unsupported_media_type")
-    try:
-        content = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise ApiRefusal(400, "invalid_json") from error
-    if not isinstance(content, dict) or not required <= content.keys() <= required | optional:
-        raise ApiRefusal(422, "invalid_fields")
-    if not all(isinstance(value, str) for value in content.values()):
+    content = read_strings(await request.body())
+    if not required <= content.keys() <= required | optional:
         raise ApiRefusal(422, "invalid_fields")
     return content
 

@@ -14,6 +14,7 @@ from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from app.demo.links import LINK, address_link
 from app.demo.site import Language, PageRefusal, language_of, page_environment
 from app.demo.square.models import Person, Post
 from app.demo.square.oauth import AuthorizationServer
@@ -23,8 +24,6 @@ from app.demo.square.texts import texts
 SESSION_COOKIE: Final = "square_session"
 LANGUAGE_COOKIE: Final = "square_lang"
 FOLDER: Final = Path(__file__).parent
-LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^]+")
-TRAILING = ".,;:!?)]»”’"
 PIECE = re.compile(f"({LINK.pattern})|(?:{MENTION.pattern})")
 TEMPLATES = page_environment(FOLDER / "templates")
 
@@ -79,15 +78,13 @@ def linked(text: str, square: Square) -> Markup:
 
 
 def link_for(match: re.Match[str], square: Square) -> Markup:
-    """One address or @handle as a link; what a sentence puts after an address stays outside it."""
+    """One address or @handle as a link."""
     whole = match.group(0)
     if match.group(1) is None:
         if square.by_handle(match.group(2)) is None:
             return escape(whole)
         return Markup('<a href="/@{}">{}</a>').format(match.group(2).lower(), whole)
-    address = whole.rstrip(TRAILING)
-    link = Markup('<a href="{}" rel="noopener noreferrer nofollow">{}</a>').format(address, address)
-    return link + escape(whole[len(address) :])
+    return address_link(whole)
 
 
 def age(at: datetime, now: datetime, language: Language) -> str:

@@ -135,13 +135,13 @@ class Square:
     def send_message(self, sender_id: str, to: str, text: str, key: str | None = None) -> tuple[DirectMessage, bool]:
         """Deliver in private, once per sender and `key`; says whether it is new. Raises SquareRefusal."""
         text = clean(text, MAX_MESSAGE)
+        recipient = self.people.get(to)
+        if recipient is None or to == sender_id:
+            raise SquareRefusal("not_found")
         body = f"message {to} {text}"
         if (earlier := self._earlier(sender_id, key, body)) is not None:
             assert isinstance(earlier, DirectMessage)
             return earlier, False
-        recipient = self.people.get(to)
-        if recipient is None or to == sender_id:
-            raise SquareRefusal("not_found")
         if recipient.accepts is Accepts.NOBODY:
             raise SquareRefusal("messages_closed")
         if recipient.accepts is Accepts.CONTACTS and not self._has_written(to, sender_id):
