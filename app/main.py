@@ -1,0 +1,292 @@
+"""The composition root: builds services, ports and doors from settings; the only module that knows every feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Depends, FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import key_files
+from app.admin import create_admin_app
+from app.agents.routes import router as agent_routes
+from app.audit.sequencer import start_log
+from app.audit.signer import Signer
+from app.binding.facts import facts_of_case
+from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
+from app.binding.ports import BindingPorts
+from app.binding.routes import router as binding_routes
+from app.cases.routes import router as case_routes
+from app.cases.rules import CaseClocks
+from app.channels.ports import Connector
+from app.compliance.ports import CompliancePorts
+from app.compliance.routes import router as compliance_routes
+from app.conversations.posting import commit_group
+from app.conversations.routes import router as conversation_routes
+from app.database import create_engines
+from app.directory.csv_file import CsvDirectory
+from app.directory.http_service import HttpDirectory
+from app.directory.port import CustomerDirectory
+from app.handover.ports import HandoverPorts
+from app.handover.routes import router as handover_routes
+from app.http.access_log import AccessLog
+from app.http.body_limits import BodyLimits
+from app.http.json_bodies import strict_json
+from app.http.problems import install_problem_handlers
+from app.http.request_ids import RequestIds
+from app.http.server import Listener
+from app.lane import Lane
+from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
+from app.outbound import OutboundClient
+from app.permissions import Level
+from app.services import Clock, Services, system_clock
+from app.settings import Settings
+from app.vault import KeyFile, Vault
+from app.web.cross_origin import CrossSiteWrites
+from app.web.customer_pages import router as customer_pages
+from app.web.error_pages import render_error
+from app.web.headers import SecurityHeaders
+from app.web.pages import PageSettings
+from app.web.reports import router as report_routes
+from app.web.staff_pages import router as staff_pages
+from app.web.statics import router as static_routes
+
+VERSION: Final = "0.1.0"
+
+
+class NotReady(Exception):
+    """The installation must not start: each line says what is wrong and what to do."""
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        super().__init__("\n".join(findings))
+        self.findings = list(findings)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What comes from outside: networks, providers, senders, directory. The demo brings its own."""
+
+    connectors: Sequence[Connector]
+    providers: Sequence[OfferedProvider]
+    senders: Senders
+    directory: CustomerDirectory
+    demo: bool = False
+    demo_start: str = ""
+
+
+@dataclass
+class Installation:
+    """One running installation: its services, its ports, its keys' holders."""
+
+    settings: Settings
+    services: Services
+    parts: Parts
+    signer: Signer
+    handover: HandoverPorts
+    binding: BindingPorts
+    compliance: CompliancePorts
+    pages: PageSettings
+    clocks: CaseClocks
+    engines: list[AsyncEngine] = field(default_factory=list)
+
+    async def close(self) -> None:
+        """Commit what the lane holds, then give the databases back."""
+        if self.services.lane is not None:
+            await self.services.lane.stop()
+        for engine in self.engines:
+            await engine.dispose()
+
+
+def outbound_from(settings: Settings) -> OutboundClient:
+    """The outbound client of a persistent installation: HTTPS to public addresses, nothing else."""
+    del settings
+    return OutboundClient()
+
+
+def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:
+    """The parts that the settings name."""
+    return Parts((), _providers(settings, outbound), _senders(settings, outbound), _directory(settings, outbound))
+
+
+def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProvider]:
+    return [
+        OfferedProvider(
+            name=one.name,
+            label=one.label,
+            port=HttpIdentityProvider(
+                name=one.name,
+                base_url=one.url,
+                client_id=one.client_id,
+                client_secret=settings.secret(one.secret_file),
+                outbound=outbound,
+            ),
+            relay_resistant={acr: Level(level) for acr, level in one.relay_resistant.items()},
+        )
+        for one in settings.identity_providers
+    ]
+
+
+def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
+    sms = mail = None
+    if settings.sms is not None:
+        sms = HttpSmsGateway(settings.sms.url, settings.secret(settings.sms.token_file), outbound)
+    if settings.mail is not None:
+        password = settings.secret(settings.mail.password_file) if settings.mail.password_file else None
+        server = SmtpServer(
+            settings.mail.host,
+            settings.mail.port,
+            settings.mail.sender,
+            settings.mail.username,
+            password,
+            settings.mail.start_tls,
+        )
+        mail = SmtpMail(server)
+    return Senders(sms, mail)
+
+
+def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirectory:
+    wanted = settings.directory
+    if wanted.url is not None and wanted.token_file is not None:
+        return HttpDirectory(wanted.url, settings.secret(wanted.token_file), outbound)
+    return CsvDirectory(settings.data / (wanted.csv or "customers.csv"))
+
+
+def check_ready(settings: Settings, parts: Parts) -> None:
+    """Raise `NotReady` for weak or demo keys, stubs and plain HTTP outside the demo."""
+    findings = []
+    for name in (key_files.KEK_FILE, key_files.LOG_KEY_FILE, key_files.EXPORT_KEY_FILE):
+        try:
+            key_files.check_key_file(settings.keys / name, demo=parts.demo)
+        except key_files.KeyFileRefused as refused:
+            findings.append(str(refused))
+    if not parts.demo:
+        stubs = [one.name for one in parts.providers if one.is_stub]
+        findings += [f"the identity provider {name} is a stub, for the demonstration only" for name in stubs]
+        if not settings.https or not settings.staff_url.startswith("https://"):
+            findings.append("public_url and staff_url must be https:// (the cookies need it)")
+    if findings:
+        raise NotReady(findings)
+
+
+async def assemble(
+    settings: Settings, *, outbound: OutboundClient, parts: Parts, clock: Clock = system_clock
+) -> Installation:
+    """A ready installation on migrated databases; raises `NotReady`."""
+    check_ready(settings, parts)
+    write, read = create_engines(settings.main_database)
+    key_engine, key_reader = create_engines(settings.key_database)
+    await key_reader.dispose()
+    vault = Vault(KeyFile(settings.keys / key_files.KEK_FILE), key_engine, clock)
+    services = Services(write, read, vault, outbound, clock)
+    services.lane = Lane(lambda commands: commit_group(services, commands))
+    services.lane.start()
+    log_key = key_files.read_signing_key(settings.keys / key_files.LOG_KEY_FILE)
+    export_key = key_files.read_signing_key(settings.keys / key_files.EXPORT_KEY_FILE)
+    host = urlsplit(settings.public_url).netloc
+    settings.exports.mkdir(mode=0o700, exist_ok=True)
+    await start_log(services, settings.origin)
+    return Installation(
+        settings=settings,
+        services=services,
+        parts=parts,
+        signer=Signer(log_key, settings.keys / key_files.SIGNER_MEMORY),
+        handover=HandoverPorts(parts.connectors, settings.public_url, settings.bank, settings.phone, facts_of_case),
+        binding=BindingPorts(
+            bank=settings.bank,
+            host=host,
+            public_url=settings.public_url,
+            connectors=parts.connectors,
+            directory=parts.directory,
+            senders=parts.senders,
+            providers=parts.providers,
+            language=settings.language,
+        ),
+        compliance=CompliancePorts(folder=settings.exports, export_key=export_key, log_vkey=log_key.vkey()),
+        pages=page_settings(settings, parts),
+        clocks=CaseClocks(settings.first_answer, settings.resolution),
+        engines=[write, read, key_engine],
+    )
+
+
+def page_settings(settings: Settings, parts: Parts) -> PageSettings:
+    """What the pages say about the bank."""
+    return PageSettings(
+        bank=settings.bank,
+        host=urlsplit(settings.public_url).netloc,
+        phone=settings.phone,
+        hours={"it": settings.hours_it, "en": settings.hours_en},
+        privacy_contact=settings.privacy_contact,
+        timezone=settings.timezone,
+        demo=parts.demo,
+        demo_start=parts.demo_start,
+        connectors=tuple(parts.connectors),
+    )
+
+
+def create_public_app(house: Installation) -> FastAPI:
+    """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
+    app = _door(house, "public", house.settings.public_url)
+    app.include_router(customer_pages)
+    return app
+
+
+def create_staff_app(house: Installation) -> FastAPI:
+    """The staff door: API, console, compliance."""
+    app = _door(house, "staff", house.settings.staff_url)
+    for router in (
+        agent_routes,
+        case_routes,
+        handover_routes,
+        conversation_routes,
+        binding_routes,
+        compliance_routes,
+    ):
+        app.include_router(router, dependencies=[Depends(strict_json)])
+    app.include_router(staff_pages)
+    return app
+
+
+def _door(house: Installation, name: str, url: str) -> FastAPI:
+    """An application with the walls that every door has; the last one added stands outermost."""
+    documented = house.settings.api_docs and name == "staff"
+    app = FastAPI(
+        title="Riserbo",
+        version=VERSION,
+        openapi_url="/api/v1/openapi.json" if documented else None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"logs": False},
+    )
+    app.state.services = house.services
+    app.state.public_url = house.settings.public_url
+    app.state.handover_ports = house.handover
+    app.state.binding_ports = house.binding
+    app.state.compliance_ports = house.compliance
+    app.state.page_settings = replace(house.pages, staff_door=name == "staff")
+    app.include_router(static_routes)
+    app.include_router(report_routes)
+    install_problem_handlers(app, render_error)
+    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
+    app.add_middleware(BodyLimits)
+    app.add_middleware(SecurityHeaders, https=house.settings.https)
+    app.add_middleware(AccessLog, door=name)
+    app.add_middleware(RequestIds)
+    return app
+
+
+def listeners(house: Installation) -> list[Listener]:
+    """The three addresses of an installation: public door, staff door, administration."""
+    settings = house.settings
+    return [
+        _listener("public", create_public_app(house), settings.public_listen, settings.public_url),
+        _listener("staff", create_staff_app(house), settings.staff_listen, settings.staff_url),
+        _listener("admin", create_admin_app(house.services), settings.admin_listen, f"http://{settings.admin_listen}"),
+    ]
+
+
+def _listener(name: str, app: FastAPI, listen: str, url: str) -> Listener:
+    host, _, port = listen.rpartition(":")
+    return Listener(name=name, app=app, hosts=[urlsplit(url).netloc], host=host.strip("[]"), port=int(port))

@@ -1,0 +1,158 @@
+"""Settings, read once: `riserbo.toml`, overridden by `RISERBO_…` variables. Secrets are named as files."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from security.secret import Secret
+
+SETTINGS_FILE: Final = "riserbo.toml"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SmsGatewaySettings(_Part):
+    """A provider-neutral SMS gateway: POST {"to", "text"} with a bearer token."""
+
+    url: str
+    token_file: Path
+
+
+class MailSettings(_Part):
+    """The bank's mail relay."""
+
+    host: str
+    port: int = 587
+    sender: str
+    username: str | None = None
+    password_file: Path | None = None
+    start_tls: bool = True
+
+
+class DirectorySettings(_Part):
+    """Where customers are looked up: a CSV file, or the bank's HTTP service; exactly one."""
+
+    csv: Path | None = None
+    url: str | None = None
+    token_file: Path | None = None
+
+
+class IdentityProviderSettings(_Part):
+    """A provider that identifies customers by redirect. `relay_resistant` maps its acr values to 3 or 4."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    label: str
+    url: str
+    client_id: str
+    secret_file: Path
+    relay_resistant: dict[str, Annotated[int, Field(ge=3, le=4)]] = {}
+
+
+class Settings(BaseSettings):
+    """Everything an installation decides. Paths are relative to `data`, unless absolute."""
+
+    model_config = SettingsConfigDict(env_prefix="RISERBO_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    data: Path
+    bank: Annotated[str, Field(min_length=2, max_length=60)]
+    origin: Annotated[str, Field(pattern=r"^[a-z0-9.-]+(/[a-z0-9._-]+)*$", max_length=100)]
+    public_url: str
+    staff_url: str
+    public_listen: str = "127.0.0.1:8600"
+    staff_listen: str = "127.0.0.1:8601"
+    admin_listen: str = "127.0.0.1:8602"
+    database_url: str = ""
+    key_database_url: str = ""
+    phone: str
+    hours_it: str
+    hours_en: str
+    privacy_contact: str
+    timezone: str = "Europe/Rome"
+    language: str = "it"
+    first_answer_minutes: Annotated[int, Field(ge=1)] = 60
+    resolution_hours: Annotated[int, Field(ge=1)] = 24
+    poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+    api_docs: bool = False
+    directory: DirectorySettings = DirectorySettings()
+    sms: SmsGatewaySettings | None = None
+    mail: MailSettings | None = None
+    identity_providers: list[IdentityProviderSettings] = []
+
+    @field_validator("public_url", "staff_url")
+    @classmethod
+    def _is_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+            raise ValueError("an address like https://bank.example, without a path")
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values given in code, then variables, then the file."""
+        file = settings_cls.model_config.get("toml_file")
+        sources = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls)) if file else sources
+
+    @property
+    def main_database(self) -> str:
+        """The main database's URL; an embedded one by default."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data / 'riserbo.db'}"
+
+    @property
+    def key_database(self) -> str:
+        """The key store's URL; a file of its own by default."""
+        return self.key_database_url or f"sqlite+aiosqlite:///{self.data / 'keys.db'}"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the key files."""
+        return self.data / "keys"
+
+    @property
+    def exports(self) -> Path:
+        """The folder of finished, sealed bags."""
+        return self.data / "exports"
+
+    @property
+    def first_answer(self) -> timedelta:
+        """The first answer's clock."""
+        return timedelta(minutes=self.first_answer_minutes)
+
+    @property
+    def resolution(self) -> timedelta:
+        """The resolution's clock."""
+        return timedelta(hours=self.resolution_hours)
+
+    @property
+    def https(self) -> bool:
+        """Whether the public door is reached by HTTPS."""
+        return self.public_url.startswith("https://")
+
+    def secret(self, file: Path) -> Secret:
+        """A secret from its file, without the line end that editors add."""
+        path = file if file.is_absolute() else self.data / file
+        return Secret(path.read_bytes().strip())
+
+
+def load_settings(folder: Path) -> Settings:
+    """The settings of an installation; raises pydantic's ValidationError naming each wrong value."""
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=folder / SETTINGS_FILE)
+
+    return FromFile(data=folder)
