@@ -43,7 +43,8 @@ def test_every_route_names_its_actor_or_is_open_for_a_reason(door: str) -> None:
 
 def test_no_staff_route_exists_on_the_public_door() -> None:
     public, staff = _routes("public"), _routes("staff")
-    assert public.keys() & staff.keys() == set()
+    shared = public.keys() & staff.keys()
+    assert [path for path in shared if ("public", path) not in ANYBODY or ("staff", path) not in ANYBODY] == []
     assert [path for path, route in public.items() if Staff in named_types(route)] == []
 
 

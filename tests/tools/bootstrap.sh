@@ -19,18 +19,19 @@ find_python() {
   return 1
 }
 
-rm -rf .venv
+# one that runs, of this place, only gets the pinned uv
+[ "$(cat .venv/.at 2>/dev/null)" = "$PWD" ] && .venv/bin/python -c '' 2>/dev/null || rm -rf .venv
 mkdir -p .cache
 echo 'Setting up .venv: the first time takes a minute or so.' >&2
 if python=$(find_python ', ensurepip'); then
-  "$python" -m venv .venv
+  [ -d .venv ] || "$python" -m venv .venv
   .venv/bin/python -m pip install --quiet --require-hashes --requirement "$lock"
 elif python=$(find_python ''); then
   command -v apt-get >/dev/null || { echo 'This Python cannot make environments: install its ensurepip module.' >&2; exit 1; }
   tests/tools/unpack.sh .cache/pip-wheel python3-pip-whl >.cache/pip-wheel.log 2>&1 || { cat .cache/pip-wheel.log >&2; exit 1; }
   wheel=$(echo .cache/pip-wheel/root/usr/share/python-wheels/pip-*.whl)
   PYTHONPATH=$wheel "$python" -m pip install --quiet --require-hashes --target .cache/uv --upgrade --requirement "$lock"
-  .cache/uv/bin/uv venv --quiet --no-config --python "$python" .venv
+  [ -d .venv ] || .cache/uv/bin/uv venv --quiet --no-config --python "$python" .venv
   cp .cache/uv/bin/uv .venv/bin/uv
 else
   echo 'Riserbo needs Python 3.11 or newer. Install it, or name it: make PYTHON=/path/to/python3 …' >&2
