@@ -24,7 +24,7 @@ find_python() {
 mkdir -p .cache
 echo 'Setting up .venv: the first time takes a minute or so.' >&2
 if python=$(find_python ', ensurepip'); then
-  [ -d .venv ] || "$python" -m venv .venv
+  .venv/bin/python -c "import pip" 2>/dev/null || "$python" -m venv .venv
   .venv/bin/python -m pip install --quiet --require-hashes --requirement "$lock"
 elif python=$(find_python ''); then
   command -v apt-get >/dev/null || { echo 'This Python cannot make environments: install its ensurepip module.' >&2; exit 1; }
