@@ -65,14 +65,19 @@ def test_a_reference_is_read_however_it_is_typed(typed: str) -> None:
         "ABCD\u2013EFGH\u20132345",
         "ABCD-EFGH-234\u0665",
         # These become ordinary letters in upper case.
+        "abcdefgh234\u017f",
         "\ufb00CDEFGH2345",
         "abcdefgh23\u00df",
-        "-" * 1_000_000,
+        "ABCD-EFGH-2345" + "-" * 51,
     ],
 )
 def test_what_cannot_be_a_reference_is_refused(typed: str) -> None:
     with pytest.raises(EncodingError):
         typed_reference(typed)
+
+
+def test_a_reference_may_be_spread_over_64_characters_and_no_more() -> None:
+    assert typed_reference("ABCD-EFGH-2345" + "-" * 50) == "ABCD-EFGH-2345"
 
 
 def test_every_new_reference_reads_back_as_itself() -> None:
