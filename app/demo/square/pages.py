@@ -18,6 +18,7 @@ from app.demo.square.rendering import (
     square_of,
     stamp,
     view,
+    visitor_of,
 )
 from app.demo.square.store import SquareRefusal
 
@@ -190,9 +191,11 @@ async def choose_messages(request: Request) -> Response:
 
 
 async def fresh(request: Request) -> Response:
-    """How many posts are newer than an id: what the page's small script asks."""
+    """How many posts are newer than an id, and direct messages in all: what the page's small script asks."""
     known = decimal(request.query_params.get("after", "")) or 0
-    return JSONResponse({"count": sum(1 for post_id in square_of(request).posts if post_id > known)})
+    me, square = visitor_of(request), square_of(request)
+    newer = sum(1 for post_id in square.posts if post_id > known)
+    return JSONResponse({"posts": newer, "messages": 0 if me is None else square.received(me.id)})
 
 
 def decimal(text: str) -> int | None:

@@ -125,14 +125,16 @@ def other_language(request: Request) -> str:
 def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     """A page in the visitor's language, which a `lang` in the address also keeps for the next pages."""
     language = language_of(request, LANGUAGE_COOKIE)
+    square, me = square_of(request), visitor_of(request)
     content = TEMPLATES.get_template(template).render(
         {"error": None, "draft": "", "notice": None} | values,
         t=texts(language),
         lang=language,
-        me=visitor_of(request),
+        me=me,
         here=request.url.path,
         switch=other_language(request) if request.method == "GET" else "/",
-        newest=max(square_of(request).posts, default=0),
+        newest=max(square.posts, default=0),
+        received=0 if me is None else square.received(me.id),
     )
     response = HTMLResponse(content, status)
     if request.query_params.get("lang") in ("it", "en"):

@@ -165,6 +165,10 @@ class Square:
                 last[other] = message
         return sorted(last.values(), key=lambda message: message.id, reverse=True)
 
+    def received(self, person_id: str) -> int:
+        """How many direct messages this person has got so far."""
+        return sum(1 for message in self.messages if message.recipient_id == person_id)
+
     def _has_written(self, sender_id: str, recipient_id: str) -> bool:
         return any(one.sender_id == sender_id and one.recipient_id == recipient_id for one in self.messages)
 

@@ -159,6 +159,7 @@ async def test_a_post_and_its_reply_are_written_by_hand(open_visit: OpenVisit, s
     await page.get_by_role("button", name="Pubblica").click()
     await page.get_by_label("Rispondi a @curiosa_22").fill("E a chi risponde")
     await page.get_by_role("button", name="Rispondi").click()
+    await page.locator("article").get_by_text("E a chi risponde").wait_for()
     assert await page.get_by_role("article").count() == 2
     assert visit.problems == []
 

@@ -143,7 +143,10 @@ async def test_unknown_addresses_are_pages_with_404(site: Site, path: str) -> No
     assert "<h1>" in answer.text
 
 
-async def test_fresh_counts_newer_posts(site: Site) -> None:
+async def test_fresh_counts_newer_posts_and_the_readers_own_messages(site: Site) -> None:
     site.square.post(TANIA.id, "nuovo", None)
-    assert (await site.browser().get("/fresh.json?after=90002")).json() == {"count": 1}
-    assert (await site.browser().get("/fresh.json?after=x")).json() == {"count": 3}
+    assert (await site.browser().get("/fresh.json?after=90002")).json() == {"posts": 1, "messages": 0}
+    assert (await site.browser().get("/fresh.json?after=x")).json() == {"posts": 3, "messages": 0}
+    site.square.send_message(TANIA.id, GIULIA.id, "ciao")
+    assert (await (await site.signed_in(GIULIA)).get("/fresh.json")).json()["messages"] == 1
+    assert (await (await site.signed_in(TANIA)).get("/fresh.json")).json()["messages"] == 0
