@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Audited, Base, protect
@@ -15,7 +15,8 @@ class Attempt(Audited, Base):
     """One visitor's try. `case_id` is None for a link that is not ours: the same path, which never succeeds.
 
     `kind` is `entry`, `step_up` or `unlock`; the latter two belong to a binding from the start.
-    `named_hash` is the account that the visitor named, `handle_hash` the one that was proved.
+    `sealed_named` is the account that the visitor named, `handle_hash` and `sealed_subject` the one that was proved.
+    `pair_hash` and `customer_hash` are set once the customer is proved, `sealed_identifier` as soon as it is typed.
     """
 
     __tablename__ = "attempts"
@@ -47,7 +48,11 @@ class Attempt(Audited, Base):
 
 
 class Challenge(Base):
-    """A code that was asked for. It can only be right once it was really sent, and only for the one it was sent to."""
+    """A code that was asked for. It can only be right once it was really sent, and only for the one it was sent to.
+
+    `typed_hash` comes from what the visitor typed and alone decides what the visitor is told; `pair_hash` and
+    `customer_hash` come from the worker's look-up (for unknown identifiers, derived from the identifier).
+    """
 
     __tablename__ = "challenges"
 
@@ -56,6 +61,7 @@ class Challenge(Base):
     purpose: Mapped[str]
     channel: Mapped[str]
     code_hash: Mapped[bytes]
+    typed_hash: Mapped[bytes | None]
     pair_hash: Mapped[bytes | None]
     customer_hash: Mapped[bytes | None]
     sealed_customer: Mapped[bytes | None]
@@ -84,13 +90,15 @@ class Flow(Base):
 
 
 class Proof(Audited, Base):
-    """One evidence, of handle or of customer, as it was accepted."""
+    """One evidence, of handle or of customer, as it was accepted; the attempt says for which binding.
+
+    `method` is `identity:{provider}` for a redirect to an identity provider.
+    """
 
     __tablename__ = "proofs"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     attempt_id: Mapped[UUID] = mapped_column(ForeignKey("attempts.id"), index=True)
-    binding_id: Mapped[UUID | None] = mapped_column(index=True)
     of: Mapped[str]
     method: Mapped[str]
     level: Mapped[int]
@@ -98,11 +106,11 @@ class Proof(Audited, Base):
 
 
 class Binding(Audited, Base):
-    """Handle ↔ customer. Its leaf under a signed checkpoint is its signature (design, words)."""
+    """Handle ↔ customer, one row a pair. Its leaf under a signed checkpoint is its signature (design, words)."""
 
     __tablename__ = "bindings"
     __table_args__ = (
-        Index("ix_bindings_pair", "handle_hash", "customer_hash"),
+        UniqueConstraint("handle_hash", "customer_hash"),
         {"sqlite_strict": True},
     )
 
@@ -115,12 +123,21 @@ class Binding(Audited, Base):
     sealed_customer: Mapped[bytes]
     level: Mapped[int]
     state: Mapped[str]
-    reference_hash: Mapped[bytes | None] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     proved_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     frozen_until: Mapped[datetime | None]
+
+
+class NoticeReference(Base):
+    """What the notice of a binding lets its reader say "this was not me" with; each notice has its own."""
+
+    __tablename__ = "notice_references"
+
+    reference_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    binding_id: Mapped[UUID] = mapped_column(ForeignKey("bindings.id"), index=True)
+    created_at: Mapped[datetime]
 
 
 class Authenticator(Audited, Base):

@@ -1,0 +1,168 @@
+"""The confirmation: handle and customer become a binding, and its room opens, in one transaction.
+
+The page shows only the handle and what the visitor typed. A room belongs to one binding: another customer's proof with
+the same handle is another pair, with a new and empty room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.actors import Customer
+from app.audit.service import record
+from app.binding import attempts, known_customers, notices, rules
+from app.binding.errors import NoticeNotAccepted, OutOfStep
+from app.binding.models import Attempt, Binding, Challenge
+from app.binding.queries import binding_of_pair, is_frozen
+from app.binding.room_entry import lock_room
+from app.binding.rules import BindingState, State
+from app.conversations import service as conversations
+from app.database import reading, services_of, transaction
+from app.errors import Conflict
+from app.ids import new_id
+from app.permissions import Level
+from app.services import Services
+from app.sessions import service as sessions
+from security.keys import DataKey
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The customer is in the room, under a new session token for the visitor's cookie."""
+
+    binding_id: UUID
+    conversation_id: UUID
+    session_id: UUID
+    level: Level
+    session_token: str = field(repr=False)
+
+
+async def confirm(services: Services, *, session_id: UUID, slug: str, accepted: bool) -> Bound:
+    """Link what the page showed. Raises `NoticeNotAccepted`, `OutOfStep`, `AttemptOver`, `NotFinishedHere`.
+
+    The room's data key is committed to the key store first; one that is not needed after all is swept as an orphan.
+    """
+    if not accepted:
+        raise NoticeNotAccepted
+    now = services.clock()
+    async with reading(services) as db:
+        attempt = await attempts.of_session(db, session_id, now, slug=slug)
+        attempts.require_state(attempt, State.CUSTOMER_OK)
+        known = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash)
+        room = await conversations.room_of_binding(db, known.id) if known is not None else None
+    key = await services.vault.create_key("room") if room is None else None
+    async with transaction(services) as db:
+        await _lock_pair(db, attempt)
+        attempt = await attempts.of_session(db, session_id, now, slug=slug)
+        attempts.require_state(attempt, State.CUSTOMER_OK)
+        return await _bind(db, attempt, key, now)
+
+
+async def _lock_pair(db: AsyncSession, attempt: Attempt) -> None:
+    """Hold every open attempt of this pair, in one order: of two confirmations the second finds itself cancelled."""
+    await db.execute(
+        select(Attempt.id)
+        .where(_of_pair(attempt), Attempt.state.in_(rules.OPEN_STATES))
+        .order_by(Attempt.id)
+        .with_for_update()
+    )
+
+
+async def _bind(db: AsyncSession, attempt: Attempt, key: DataKey | None, now: datetime) -> Bound:
+    binding = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash)
+    if binding is not None and is_frozen(binding, now):
+        await attempts.refuse(db, attempt, "confirm", "frozen")
+    methods = attempt.handle_method or "", attempt.customer_method or ""
+    level = Level(attempt.level)
+    binding = await _create_or_renew(db, attempt, binding, now)
+    await attempts.move(
+        db, attempt, State.BOUND, "notice.accepted", {"version": rules.NOTICE_VERSION}, binding_id=binding.id
+    )
+    await _cancel_others(db, attempt)
+    room = await lock_room(db, binding.id)
+    conversation_id = room.id if room is not None else new_id(now)
+    started = await sessions.raise_to_binding(
+        db, attempt.session_id, binding_id=binding.id, conversation_id=conversation_id, level=level, now=now
+    )
+    session_id = started.session.id
+    actor = Customer(binding.id, conversation_id, session_id, int(level), now)
+    if attempt.case_id is None:
+        raise OutOfStep
+    if room is None:
+        if key is None:
+            raise Conflict
+        await conversations.open_room(
+            db,
+            conversation_id=conversation_id,
+            binding_id=binding.id,
+            case_id=attempt.case_id,
+            key=key,
+            actor=actor,
+        )
+    await conversations.enter(
+        db, conversation_id, session_id=session_id, level=level, case_id=attempt.case_id, actor=actor
+    )
+    await notices.enqueue_notice(db, binding, kind="linked", proved_by=methods[1])
+    return Bound(binding.id, conversation_id, session_id, level, started.token)
+
+
+async def _create_or_renew(db: AsyncSession, attempt: Attempt, known: Binding | None, now: datetime) -> Binding:
+    services = services_of(db)
+    subject = await attempts.proved_subject(db, attempt)
+    customer = await known_customers.of_attempt(db, attempt)
+    assert attempt.handle_hash is not None
+    assert attempt.customer_hash is not None
+    binding_id = known.id if known is not None else new_id(now)
+    until = now + rules.BINDING_LIFETIME
+    leaf_id = record(
+        db,
+        "binding.created" if known is None else "binding.renewed",
+        stream=f"binding:{binding_id}",
+        actor=attempts.visitor_of(attempt),
+        data={
+            "level": attempt.level,
+            "attempt": str(attempt.id),
+            "handle_method": attempt.handle_method or "",
+            "customer_method": attempt.customer_method or "",
+            "until": until.isoformat(),
+        },
+    )
+    binding = known or Binding(
+        id=binding_id,
+        network=subject.network,
+        scope=subject.scope,
+        handle_hash=attempt.handle_hash,
+        customer_hash=attempt.customer_hash,
+        created_at=now,
+    )
+    binding.sealed_subject = await known_customers.subject_for_binding(services, binding_id, subject)
+    binding.sealed_customer = await known_customers.sealed_for_binding(services, binding_id, customer)
+    binding.level, binding.state, binding.leaf_id = attempt.level, BindingState.ACTIVE.value, leaf_id
+    binding.proved_at, binding.expires_at = now, until
+    binding.revoked_at = binding.frozen_until = None
+    if known is None:
+        db.add(binding)
+    await db.flush()
+    return binding
+
+
+async def _cancel_others(db: AsyncSession, attempt: Attempt) -> None:
+    others = await db.execute(
+        select(Attempt)
+        .where(_of_pair(attempt), Attempt.state.in_(rules.OPEN_STATES), Attempt.id != attempt.id)
+        .order_by(Attempt.id)
+        .execution_options(populate_existing=True)
+    )
+    for other in others.scalars():
+        await attempts.move(db, other, State.CANCELLED, "attempt.cancelled", {"reason": "bound_elsewhere"})
+
+
+def _of_pair(attempt: Attempt) -> ColumnElement[bool]:
+    """Attempts that have proved this pair, or wait for a code of it."""
+    pending = select(Challenge.attempt_id).where(Challenge.pair_hash == attempt.pair_hash)
+    return or_(Attempt.pair_hash == attempt.pair_hash, Attempt.id.in_(pending))

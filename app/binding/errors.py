@@ -1,0 +1,98 @@
+"""Refusals of proofs and bindings. The words are the same whatever the cause: only the leaf knows it."""
+
+from __future__ import annotations
+
+from app.errors import Conflict, Forbidden, Invalid, TooMany, Unavailable
+
+
+class NotFinishedHere(Forbidden):
+    """A sign-in or proof that must not succeed here: another account, browser, customer, or a second use.
+
+    Kept, since the refusal ends a flow or an attempt and has its leaf.
+    """
+
+    code = "not_finished_here"
+    message = "This sign-in cannot be finished here. Please start again from the link in the bank's reply."
+    keeps_changes = True
+
+
+class AttemptOver(Conflict):
+    """No open attempt in this session for this link, or it took too long."""
+
+    code = "attempt_over"
+    message = "This took too long or was started elsewhere. Please start again from the link in the bank's reply."
+
+
+class OutOfStep(Conflict):
+    """The attempt stands at another step; `queries.step_of` says at which."""
+
+    code = "out_of_step"
+    message = "This step is not open now. Please go on from where you are."
+
+
+class CodeWrong(Invalid):
+    """Wrong, expired, used, or never sent: one answer for all (RTS 2018/389 art. 4: do not tell which)."""
+
+    code = "code_wrong"
+    message = "This code is not right, or no longer. Please check it, or ask for a new one."
+    keeps_changes = True
+
+
+class NotReady(Unavailable):
+    """The worker has not looked at the request yet; the same for known and unknown identifiers, nothing is counted."""
+
+    code = "not_ready"
+    message = "One moment, please: this is still being prepared. Try again in a few seconds."
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=2)
+
+
+class EnoughCodes(TooMany):
+    """As many codes as one attempt may ask for; other methods stay open."""
+
+    code = "enough_codes"
+    message = "No more codes can be sent in this attempt. Please use another way, or start again later."
+
+
+class MethodNotOffered(Invalid):
+    """The network, method or provider is not switched on here."""
+
+    code = "method_not_offered"
+    message = "Please choose one of the ways shown."
+
+
+class AccountNeeded(Invalid):
+    """Nothing was typed where an account or an identifier is needed."""
+
+    code = "account_needed"
+    message = "Please fill in this field."
+
+
+class NoticeNotAccepted(Invalid):
+    """The confirmation came without the acceptance of the privacy and recording notice."""
+
+    code = "notice_not_accepted"
+    message = "Please read and accept the notice before you go on."
+
+
+class AuthenticatorNotAdded(Invalid):
+    """The code of a new authenticator was not right."""
+
+    code = "authenticator_not_added"
+    message = "This code is not right. Check that the app shows the code for us, and type the newest one."
+
+
+class EnoughAuthenticators(Conflict):
+    """The binding has as many authenticators as it may."""
+
+    code = "enough_authenticators"
+    message = "There are enough authenticator apps already."
+
+
+class SignInUnreachable(Unavailable):
+    """The network or provider cannot be reached; nothing was proved, nothing is held against anybody."""
+
+    code = "sign_in_unreachable"
+    message = "The other site cannot be reached now. Please try again, or use another way."
+    keeps_changes = True

@@ -1,0 +1,100 @@
+"""Pairs of handle and customer as keyed hashes, and the counters that bound guessing against them.
+
+A visitor is told of a lock by what the visitor typed alone. The counter of the true pair works in silence, or locking
+one spelling and finding another one locked would tell that both belong to one customer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.binding import rules
+from app.directory.port import normalise
+from app.limits import guesses
+from app.limits.errors import Locked
+from app.limits.guesses import GuessState
+from app.services import Services
+from security.encoding import join
+
+
+async def customer_hash(services: Services, customer_number: str) -> bytes:
+    """A customer, by the number that the directory gives."""
+    return await services.vault.lookup_hash("customer", customer_number.strip().upper())
+
+
+async def unknown_customer_hash(services: Services, identifier: str) -> bytes:
+    """What stands for a customer who is not in the directory."""
+    return await services.vault.lookup_hash("customer-unknown", _canonical(identifier))
+
+
+async def pair_hash(services: Services, handle_hash: bytes, customer: bytes) -> bytes:
+    """The pair of this handle and this customer."""
+    return await services.vault.lookup_hash("pair", join(handle_hash, customer).hex())
+
+
+async def typed_hash(services: Services, handle_hash: bytes, identifier: str) -> bytes:
+    """The pair of this handle and what was typed, which may be anything."""
+    return await services.vault.lookup_hash("pair-typed", join(handle_hash, _canonical(identifier).encode()).hex())
+
+
+@dataclass(frozen=True)
+class GuessKeys:
+    """The three counters of one guess; for a locked room nothing is typed, and the pair's own is shown."""
+
+    typed: bytes
+    pair: bytes
+    customer: bytes
+
+
+async def require_not_locked(db: AsyncSession, typed: bytes, now: datetime) -> None:
+    """Raise `Locked` while what was typed is locked for this handle."""
+    state = await guesses.state_of(db, typed, now)
+    if state.is_locked(now):
+        raise _locked(state, now)
+
+
+async def is_closed(db: AsyncSession, keys: GuessKeys, *, bound: bool, now: datetime) -> str | None:
+    """Why a code may neither be sent nor be right just now, told to nobody but the log: None, `locked` or `closed`."""
+    if (await guesses.state_of(db, keys.pair, now)).is_locked(now):
+        return "locked"
+    if not bound and (await guesses.state_of(db, keys.customer, now)).today >= rules.WRONG_A_DAY:
+        return "closed"
+    return None
+
+
+async def count_wrong(db: AsyncSession, keys: GuessKeys, now: datetime) -> GuessState:
+    """Count one wrong guess against all three; returns what the visitor may know. Call it where changes are kept."""
+    shown = await guesses.count_wrong(db, keys.typed, rules.PAIR_POLICY, now)
+    if keys.pair != keys.typed:
+        await guesses.count_wrong(db, keys.pair, rules.PAIR_POLICY, now)
+    await guesses.count_wrong(db, keys.customer, rules.CUSTOMER_POLICY, now)
+    return shown
+
+
+async def forgive(db: AsyncSession, keys: GuessKeys, now: datetime) -> None:
+    """A right answer ends the row of wrong ones of this pair."""
+    await guesses.forgive(db, keys.typed, now)
+    if keys.pair != keys.typed:
+        await guesses.forgive(db, keys.pair, now)
+
+
+def minutes_locked(state: GuessState, now: datetime) -> int:
+    """How long the lock still holds, in whole minutes."""
+    return 0 if state.locked_until is None else max(0, round((state.locked_until - now).total_seconds() / 60))
+
+
+def refusal(state: GuessState, now: datetime, otherwise: Exception) -> Exception:
+    """`Locked` when this guess closed the pair, else the refusal of the guess."""
+    return _locked(state, now) if state.is_locked(now) else otherwise
+
+
+def _locked(state: GuessState, now: datetime) -> Locked:
+    return Locked(retry_after=max(60, minutes_locked(state, now) * 60))
+
+
+def _canonical(identifier: str) -> str:
+    kind, spelling = normalise(identifier)
+    return f"{kind}:{spelling}"

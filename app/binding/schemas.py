@@ -1,0 +1,61 @@
+"""What crosses the wire about bindings: facts, never names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from app.binding.queries import BindingFact, ProofFact
+
+
+class ProofOut(BaseModel):
+    """One accepted evidence: "proved by sign-in at the Square, 14:02"."""
+
+    of: Literal["handle", "customer"]
+    method: Literal["sign_in", "direct_message", "sms", "email", "totp", "identity"]
+    where: str
+    level: int
+    at: datetime
+
+    @classmethod
+    def from_fact(cls, fact: ProofFact) -> ProofOut:
+        """The fact as it crosses the wire."""
+        return cls.model_validate(
+            {"of": fact.of, "method": fact.method, "where": fact.where, "level": fact.level, "at": fact.at}
+        )
+
+
+class BindingOut(BaseModel):
+    """A binding: that it holds, how strongly, and the evidence it rests on."""
+
+    id: UUID
+    conversation_id: UUID | None
+    state: Literal["active", "revoked", "expired"]
+    level: int
+    proved_at: datetime
+    expires_at: datetime
+    proofs: list[ProofOut]
+
+    @classmethod
+    def from_fact(cls, fact: BindingFact) -> BindingOut:
+        """The fact as it crosses the wire."""
+        return cls.model_validate(
+            {
+                "id": fact.id,
+                "conversation_id": fact.conversation_id,
+                "state": fact.state,
+                "level": fact.level,
+                "proved_at": fact.proved_at,
+                "expires_at": fact.expires_at,
+                "proofs": [ProofOut.from_fact(proof) for proof in fact.proofs],
+            }
+        )
+
+
+class BindingsOut(BaseModel):
+    """The bindings of one case, newest first."""
+
+    items: list[BindingOut]
