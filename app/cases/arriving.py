@@ -141,6 +141,7 @@ def _open_case(
         closed_at=None,
         outcome=None,
         rating=None,
+        sealed_comment=None,
         reopened=0,
         leaf_id=record(
             db,
@@ -159,7 +160,7 @@ def _continue_case(db: AsyncSession, case: Case, clocks: CaseClocks, now: dateti
     if case.status != Status.CLOSED:
         return
     case.status = Status.CLAIMED if case.assigned_to else Status.OPEN
-    case.closed_at = case.outcome = case.first_answered_at = None
+    case.closed_at = case.outcome = case.first_answered_at = case.rating = case.sealed_comment = None
     case.first_answer_due, case.resolution_due = now + clocks.first_answer, now + clocks.resolution
     case.reopened += 1
     case.version += 1

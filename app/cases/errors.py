@@ -25,3 +25,10 @@ class CaseClosed(Conflict):
 
     code = "case_closed"
     message = "This case is closed."
+
+
+class AlreadyRated(Conflict):
+    """One rating for each closing."""
+
+    code = "already_rated"
+    message = "This conversation cannot be rated now, or has been rated already."

@@ -36,6 +36,7 @@ class Case(Audited, Base):
     closed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
     rating: Mapped[int | None]
+    sealed_comment: Mapped[bytes | None]
     reopened: Mapped[int]
 
 

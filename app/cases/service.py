@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Actor, Customer, Staff
 from app.audit.service import record
 from app.cases import queries, rules
-from app.cases.errors import AlreadyClaimed, NotYourCase
+from app.cases.errors import AlreadyClaimed, AlreadyRated, NotYourCase
 from app.cases.models import Case, CaseNote
 from app.cases.rules import Outcome, Status
 from app.database import services_of
@@ -118,12 +118,17 @@ async def note_first_answer(db: AsyncSession, case_id: UUID, leaf_id: UUID, at: 
     case.leaf_id = leaf_id
 
 
-async def rate(db: AsyncSession, customer: Customer, case_id: UUID, stars: int) -> None:
-    """The customer's word at the end, 1 to 5."""
+async def rate(db: AsyncSession, customer: Customer, case_id: UUID, stars: int, comment: str) -> None:
+    """The customer's word at the end, 1 to 5 with a comment, once per closing. Raises `AlreadyRated`."""
     case = await db.get(Case, case_id, with_for_update=True)
     if case is None:
         raise NotFound
+    if case.rating is not None or case.status != Status.CLOSED:
+        raise AlreadyRated
     case.rating = stars
+    if comment:
+        key = await services_of(db).vault.key(case.key_id)
+        case.sealed_comment = seal(key, Place("cases", "sealed_comment", str(case.id)), comment.encode())
     _changed(db, case, customer, "case.rated", {"rating": stars})
 
 

@@ -178,10 +178,25 @@ async def held_answers(db: AsyncSession, room: Conversation) -> list[HeldAnswer]
     return [HeldAnswer(row.id, row.data_class, await message_text(db, row), row.sent_at, row.state) for row in rows]
 
 
-async def highest_held_class(db: AsyncSession, conversation_id: UUID) -> list[str]:
-    """The classes of the answers that wait for this customer; nothing else of them is told."""
-    statement = select(Message.data_class).where(Message.conversation_id == conversation_id, Message.state == "held")
-    return sorted(set((await db.execute(statement)).scalars()))
+async def waiting_answers(db: AsyncSession, conversation_id: UUID) -> list[tuple[str, datetime]]:
+    """(class, expiry) of the answers that wait for this customer; nothing else of them is told."""
+    rows = await db.execute(
+        select(Message.data_class, Message.expires_at)
+        .where(Message.conversation_id == conversation_id, Message.state == "held")
+        .order_by(Message.sent_at)
+    )
+    return [(row.data_class, row.expires_at) for row in rows]
+
+
+async def has_older(db: AsyncSession, customer: Customer) -> bool:
+    """Whether the room holds messages that this session may not see."""
+    unseen = or_(Message.session_id.is_(None), Message.session_id != customer.session_id)
+    found = await db.execute(
+        select(Message.id)
+        .where(Message.conversation_id == customer.conversation_id, Message.n.is_not(None), unseen)
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 async def read_mark(db: AsyncSession, conversation_id: UUID, side: str) -> int:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.channels.ports import Connector
-from app.guard.service import Fact
+from security.leaks import Fact
 
 FactsOfCase = Callable[[AsyncSession, UUID], Awaitable[Sequence[Fact]]]
 

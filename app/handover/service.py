@@ -21,7 +21,8 @@ from app.cases.service import workable
 from app.channels.ports import Connector, TextTooLong
 from app.database import services_of
 from app.errors import NotFound
-from app.guard.service import PublicContext, Verdict, check_public
+from app.guard.models import PublicContext, Verdict
+from app.guard.service import check_public
 from app.handover.errors import GuardBlocked, NoPublicAnswer, ReplyTooLong, SecondPersonNeeded
 from app.handover.models import GuardBlock, Reply
 from app.handover.ports import HandoverPorts

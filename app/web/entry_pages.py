@@ -1,0 +1,414 @@
+"""From the case link to the room: the pages of one attempt. The same pages, answers and times for every slug.
+
+The landing page looks nothing up and sets nothing: link-preview robots and strangers learn and cause nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from app.binding import confirming, customer_proof, handle_proof, queries, starting
+from app.binding.flows import Leaving as LeavingFor
+from app.binding.identity_proof import begin_identity, finish_identity
+from app.binding.ports import BindingPorts
+from app.binding.queries import AttemptView
+from app.binding.rules import Kind, State, network_of
+from app.database import reading
+from app.errors import RiserboError
+from app.http.dependencies import CurrentServices
+from app.services import Services
+from app.sessions.dependencies import VISITOR_COOKIE, OptionalVisitorSession, VisitorSession
+from app.web.pages import Form, language_of, page, page_settings, see_other, site_of
+from app.web.views import (
+    Confirm,
+    ConnectorChoice,
+    CustomerChoice,
+    CustomerCode,
+    CustomerMethod,
+    HandleChoice,
+    HandleCode,
+    Landing,
+    Leaving,
+    MethodKind,
+    SignInRefused,
+)
+
+router = APIRouter(include_in_schema=False)
+Slug = Annotated[str, Path(pattern=r"^[a-z2-7]{26}$")]
+Purpose = Literal["handle", "customer", "step_up", "unlock"]
+
+# Where an attempt in this state goes on.
+NEXT_STEP = {
+    State.STARTED: "handle",
+    State.HANDLE_PENDING: "handle",
+    State.HANDLE_OK: "customer",
+    State.CUSTOMER_PENDING: "customer",
+    State.CUSTOMER_OK: "confirm",
+}
+
+
+def ports_of(request: Request) -> BindingPorts:
+    """The ports that `main` gave this door."""
+    ports: BindingPorts = request.app.state.binding_ports
+    return ports
+
+
+@router.get("/c/{slug}")
+async def landing(request: Request, slug: Slug, services: CurrentServices) -> Response:
+    """The address that everybody can see: one static page, the same for any link."""
+    return page(request, Landing(site=site_of(request), now=services.clock(), slug=slug))
+
+
+@router.post("/c/{slug}/start")
+async def start(request: Request, slug: Slug, services: CurrentServices, session: OptionalVisitorSession) -> Response:
+    """Begin an attempt in this browser."""
+    del request
+    started = await starting.start(services, slug=slug, session_id=session.id if session else None)
+    answer = see_other(f"/c/{slug}/handle")
+    if started.session_token is not None:
+        set_visitor_cookie(answer, started.session_token)
+    return answer
+
+
+@router.get("/c/{slug}/handle")
+async def choose_handle(request: Request, slug: Slug, services: CurrentServices, session: VisitorSession) -> Response:
+    """Name network and account, and choose how to prove them."""
+    view = await attempt_view(services, session.id, slug)
+    if NEXT_STEP.get(view.state) != "handle":
+        return see_other(f"/c/{slug}/{NEXT_STEP.get(view.state, '')}")
+    return page(request, _handle_choice(request, services.clock(), slug, view))
+
+
+@router.post("/c/{slug}/handle")
+async def ask_handle(
+    request: Request, slug: Slug, services: CurrentServices, session: VisitorSession, form: Form
+) -> Response:
+    """On to the sign-in at the network, or to the code of a direct message."""
+    try:
+        if form.get("resend") == "1":
+            asked = await handle_proof.resend(services, ports_of(request), session_id=session.id, slug=slug)
+        else:
+            asked = await handle_proof.request_handle(
+                services,
+                ports_of(request),
+                session_id=session.id,
+                slug=slug,
+                connector=form.get("connector", ""),
+                account=form.get("account", ""),
+                method=form.get("method", ""),
+                network=visitor_network(request),
+                language=language_of(request),
+            )
+    except RiserboError as refusal:
+        view = await attempt_view(services, session.id, slug)
+        choice = _handle_choice(request, services.clock(), slug, view, form=form, error=refusal.message)
+        return page(request, choice, refusal.status)
+    if isinstance(asked, LeavingFor):
+        return leaving(request, services, asked, purpose="handle", back=f"/c/{slug}/handle")
+    return see_other(f"/c/{slug}/handle/code")
+
+
+@router.get("/c/{slug}/handle/code")
+async def handle_code(request: Request, slug: Slug, services: CurrentServices, session: VisitorSession) -> Response:
+    """The field for the code of the direct message; the same page whether or not one was sent."""
+    view = await attempt_view(services, session.id, slug)
+    return page(request, _handle_code(request, services.clock(), slug, view))
+
+
+@router.post("/c/{slug}/handle/code")
+async def check_handle_code(
+    request: Request, slug: Slug, services: CurrentServices, session: VisitorSession, form: Form
+) -> Response:
+    """Check the code of the direct message."""
+    try:
+        await handle_proof.check_handle_code(services, session_id=session.id, slug=slug, code=form.get("code", ""))
+    except RiserboError as refusal:
+        view = await attempt_view(services, session.id, slug)
+        return page(request, _handle_code(request, services.clock(), slug, view, refusal.message), refusal.status)
+    return see_other(f"/c/{slug}/customer")
+
+
+@router.get("/signin/{connector}/callback")
+async def sign_in_return(
+    request: Request, connector: str, services: CurrentServices, session: OptionalVisitorSession
+) -> Response:
+    """The return from the network's sign-in: the one GET that changes something, once, in its own browser."""
+    query = request.query_params
+    try:
+        done = await handle_proof.finish_sign_in(
+            services,
+            ports_of(request),
+            connector=connector,
+            session_id=session.id if session else None,
+            state=query.get("state", ""),
+            code=query.get("code"),
+            issuer=query.get("iss"),
+        )
+    except RiserboError as refusal:
+        return refused(request, services, refusal)
+    return see_other(f"/c/{done.slug}/customer")
+
+
+@router.get("/c/{slug}/customer")
+async def choose_customer_proof(
+    request: Request, slug: Slug, services: CurrentServices, session: VisitorSession
+) -> Response:
+    """Say who one is at the bank, and choose how to prove it."""
+    view = await attempt_view(services, session.id, slug)
+    if NEXT_STEP.get(view.state) != "customer":
+        return see_other(f"/c/{slug}/{NEXT_STEP.get(view.state, '')}")
+    return page(request, _customer_choice(request, services.clock(), slug, view))
+
+
+@router.post("/c/{slug}/customer")
+async def ask_customer_proof(
+    request: Request, slug: Slug, services: CurrentServices, session: VisitorSession, form: Form
+) -> Response:
+    """On to the code's page, or to the identity provider."""
+    ports, method = ports_of(request), form.get("method", "")
+    network = visitor_network(request)
+    try:
+        if method.startswith("identity:"):
+            provider = method.removeprefix("identity:")
+            asked = await begin_identity(services, ports, session_id=session.id, slug=slug, provider=provider)
+            return leaving(request, services, asked, purpose="customer", back=f"/c/{slug}/customer")
+        if form.get("resend") == "1":
+            await customer_proof.resend_customer_code(
+                services, ports, session_id=session.id, slug=slug, network=network
+            )
+        else:
+            await customer_proof.request_customer_code(
+                services,
+                ports,
+                session_id=session.id,
+                slug=slug,
+                method=method,
+                identifier=form.get("identifier", ""),
+                network=network,
+            )
+    except RiserboError as refusal:
+        view = await attempt_view(services, session.id, slug)
+        choice = _customer_choice(request, services.clock(), slug, view, form=form, error=refusal.message)
+        return page(request, choice, refusal.status)
+    return see_other(f"/c/{slug}/customer/code")
+
+
+@router.get("/c/{slug}/customer/code")
+async def customer_code(request: Request, slug: Slug, services: CurrentServices, session: VisitorSession) -> Response:
+    """The field for the code; the same page for unknown identifiers."""
+    view = await attempt_view(services, session.id, slug)
+    return page(request, _customer_code(request, services.clock(), slug, view))
+
+
+@router.post("/c/{slug}/customer/code")
+async def check_customer_code(
+    request: Request, slug: Slug, services: CurrentServices, session: VisitorSession, form: Form
+) -> Response:
+    """Check the customer's code."""
+    try:
+        await customer_proof.check_customer_code(services, session_id=session.id, slug=slug, code=form.get("code", ""))
+    except RiserboError as refusal:
+        view = await attempt_view(services, session.id, slug)
+        answer = page(request, _customer_code(request, services.clock(), slug, view, refusal.message), refusal.status)
+        if refusal.retry_after is not None:
+            answer.headers["Retry-After"] = str(refusal.retry_after)
+        return answer
+    return see_other(f"/c/{slug}/confirm")
+
+
+@router.get("/identity/{provider}/callback")
+async def identity_return(
+    request: Request, provider: str, services: CurrentServices, session: OptionalVisitorSession
+) -> Response:
+    """The return from an identity provider: to the confirmation, or back into the room after a step-up."""
+    query = request.query_params
+    try:
+        done = await finish_identity(
+            services,
+            ports_of(request),
+            provider=provider,
+            session_id=session.id if session else None,
+            state=query.get("state", ""),
+            code=query.get("code"),
+        )
+    except RiserboError as refusal:
+        return refused(request, services, refusal)
+    answer = see_other(f"/c/{done.slug}/confirm" if done.kind is Kind.ENTRY else "/room")
+    if done.session_token is not None:
+        set_visitor_cookie(answer, done.session_token)
+    return answer
+
+
+@router.get("/c/{slug}/confirm")
+async def show_confirmation(
+    request: Request, slug: Slug, services: CurrentServices, session: VisitorSession
+) -> Response:
+    """What will be linked: the handle and what the visitor typed, nothing that the bank knows."""
+    view = await attempt_view(services, session.id, slug)
+    if view.state != State.CUSTOMER_OK:
+        return see_other(f"/c/{slug}/{NEXT_STEP.get(view.state, '')}")
+    return page(request, _confirmation(request, services.clock(), slug, view))
+
+
+@router.post("/c/{slug}/confirm")
+async def confirm(
+    request: Request, slug: Slug, services: CurrentServices, session: VisitorSession, form: Form
+) -> Response:
+    """Link them, and enter the room under a new session token."""
+    try:
+        bound = await confirming.confirm(
+            services, session_id=session.id, slug=slug, accepted=form.get("accept") == "yes"
+        )
+    except RiserboError as refusal:
+        view = await attempt_view(services, session.id, slug)
+        if view.state != State.CUSTOMER_OK:
+            return refused(request, services, refusal)
+        again = _confirmation(request, services.clock(), slug, view, refusal.message)
+        return page(request, again, refusal.status)
+    answer = see_other("/room")
+    set_visitor_cookie(answer, bound.session_token)
+    return answer
+
+
+async def attempt_view(services: Services, session_id: UUID, slug: str) -> AttemptView:
+    """What may be shown of this browser's attempt; raises `AttemptOver`."""
+    async with reading(services) as db:
+        return await queries.view_of_attempt(db, session_id=session_id, slug=slug, now=services.clock())
+
+
+def set_visitor_cookie(answer: Response, token: str) -> None:
+    """The visitor's session; Lax, because it must survive the return from a sign-in elsewhere."""
+    answer.set_cookie(VISITOR_COOKIE, token, httponly=True, secure=True, samesite="lax", path="/")
+
+
+def visitor_network(request: Request) -> str:
+    """The network that is slowed, never blocked."""
+    return network_of(request.client.host if request.client else "")
+
+
+def leaving(request: Request, services: Services, target: LeavingFor, *, purpose: Purpose, back: str) -> Response:
+    """The page with the plain link to the other site."""
+    view = Leaving(
+        site=site_of(request),
+        now=services.clock(),
+        purpose=purpose,
+        destination=target.destination,
+        host=target.host,
+        url=target.url,
+        back=back,
+        stub=target.stub,
+    )
+    return page(request, view)
+
+
+def refused(request: Request, services: Services, refusal: RiserboError) -> Response:
+    """The neutral page of a sign-in that cannot be finished here, the same for everybody."""
+    view = SignInRefused(site=site_of(request), now=services.clock(), error=refusal.message)
+    return page(request, view, refusal.status)
+
+
+def customer_methods(ports: BindingPorts) -> tuple[CustomerMethod, ...]:
+    """Every way that the bank has switched on; whether it works for a customer is never shown."""
+    codes = [CustomerMethod(kind=method.value) for method in ports.code_methods()]
+    return (*identity_methods(ports), *codes)
+
+
+def identity_methods(ports: BindingPorts) -> tuple[CustomerMethod, ...]:
+    """The identity providers."""
+    return tuple(
+        CustomerMethod(
+            kind="identity",
+            provider=one.name,
+            label=one.label,
+            level=max((int(level) for level in one.relay_resistant.values()), default=2),
+            stub=one.is_stub,
+        )
+        for one in ports.providers
+    )
+
+
+def _handle_choice(
+    request: Request, now: datetime, slug: str, view: AttemptView, *, form: Form | None = None, error: str = ""
+) -> HandleChoice:
+    ports, typed = ports_of(request), form or {}
+    choices = tuple(
+        ConnectorChoice(
+            name=one.name,
+            label=one.label,
+            example=f"@{one.official_handle}",
+            methods=tuple(way.value for way in ports.handle_methods(one)),
+        )
+        for one in ports.connectors
+    )
+    return HandleChoice(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        connectors=choices,
+        connector=typed.get("connector", view.connector),
+        account=typed.get("account", view.account),
+        method=typed.get("method", view.handle_method),
+    )
+
+
+def _handle_code(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> HandleCode:
+    settings = page_settings(request)
+    official = next((one.official_handle for one in settings.connectors if one.name == view.connector), "")
+    return HandleCode(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        network=settings.label(view.connector),
+        account=view.account,
+        official_account=f"@{official}" if official else "",
+    )
+
+
+def _customer_choice(
+    request: Request, now: datetime, slug: str, view: AttemptView, *, form: Form | None = None, error: str = ""
+) -> CustomerChoice:
+    typed = form or {}
+    return CustomerChoice(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        handle=view.handle,
+        network=page_settings(request).label(view.connector),
+        methods=customer_methods(ports_of(request)),
+        identifier=typed.get("identifier", view.identifier),
+        method=typed.get("method", view.customer_method),
+    )
+
+
+def _customer_code(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> CustomerCode:
+    kind = view.customer_method if view.customer_method in ("sms", "email", "totp") else "sms"
+    return CustomerCode(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        kind=cast("Literal['sms', 'email', 'totp']", kind),
+    )
+
+
+def _confirmation(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> Confirm:
+    provider = next((one.label for one in ports_of(request).providers if one.name == view.provider), view.provider)
+    return Confirm(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        handle=view.handle,
+        network=page_settings(request).label(view.connector),
+        kind=cast("MethodKind", "identity" if view.provider else view.customer_method),
+        identifier=view.identifier,
+        provider=provider,
+    )

@@ -1,0 +1,37 @@
+"""Proofs as facts for the pages: what was proved, where, when; never a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from fastapi import Request
+
+from app.binding.ports import BindingPorts
+from app.binding.queries import ProofFact as StoredFact
+from app.web.pages import page_settings
+from app.web.views import ProofFact, ProofKind
+
+KINDS: Final[dict[str, ProofKind]] = {
+    "sign_in": "sign_in",
+    "direct_message": "direct_message",
+    "sms": "sms",
+    "email": "email",
+    "totp": "totp",
+    "identity": "identity",
+}
+
+
+def proof_facts(request: Request, facts: Iterable[StoredFact]) -> tuple[ProofFact, ...]:
+    """The stored facts with the display names of networks and providers."""
+    ports: BindingPorts = request.app.state.binding_ports
+    labels = {one.name: one.label for one in ports.providers}
+    settings = page_settings(request)
+    return tuple(
+        ProofFact(
+            kind=KINDS[fact.method],
+            at=fact.at,
+            where=labels.get(fact.where, "") or (settings.label(fact.where) if fact.where else ""),
+        )
+        for fact in facts
+    )

@@ -1,0 +1,63 @@
+"""What anybody may ask without a session: is this the bank's own, "this was not me", the privacy notice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.binding import revoking
+from app.handover import queries as register
+from app.handover.ports import HandoverPorts
+from app.http.dependencies import CurrentServices, Now, ReadDb
+from app.web.pages import Form, page, page_settings, site_of
+from app.web.views import NotMe, Privacy, Verify, VerifyAnswer
+
+router = APIRouter(include_in_schema=False)
+LONGEST_REFERENCE: Final = 40
+
+
+@router.get("/verify")
+async def ask_verify(request: Request, now: Now) -> Response:
+    """The question."""
+    return page(request, Verify(site=site_of(request), now=now))
+
+
+@router.post("/verify")
+async def verify(request: Request, db: ReadDb, form: Form, now: Now) -> Response:
+    """The answer: which official account, to which public post, since when; or that it is not ours."""
+    ports: HandoverPorts = request.app.state.handover_ports
+    text = form.get("text", "")[: register.LONGEST_QUESTION]
+    found = await register.verify(db, ports, text)
+    answer = VerifyAnswer(ours=False)
+    if found is not None:
+        answer = VerifyAnswer(
+            ours=True,
+            account=f"@{found.official_handle.lstrip('@')}",
+            network=found.network,
+            answered=found.answered_url,
+            posted_at=found.posted_at,
+            url=found.official_url,
+        )
+    return page(request, Verify(site=site_of(request), now=now, text=text, answer=answer))
+
+
+@router.get("/not-me")
+async def ask_not_me(request: Request, now: Now) -> Response:
+    """Where the reference of a notice is typed."""
+    return page(request, NotMe(site=site_of(request), now=now))
+
+
+@router.post("/not-me")
+async def not_me(request: Request, services: CurrentServices, form: Form, now: Now) -> Response:
+    """Undo the binding and end everything it opened; the same answer for unknown references."""
+    reference = form.get("reference", "")[:LONGEST_REFERENCE]
+    await revoking.not_me(services, reference=reference)
+    return page(request, NotMe(site=site_of(request), now=now, done=True))
+
+
+@router.get("/privacy")
+async def privacy(request: Request, now: Now) -> Response:
+    """The privacy and recording notice."""
+    return page(request, Privacy(site=site_of(request), now=now, controller=page_settings(request).bank))

@@ -1,0 +1,70 @@
+"""A room's entries as the pages and the module show them: one shape for page and stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, cast
+from uuid import UUID
+
+from fastapi.sse import ServerSentEvent
+
+from app.conversations.queries import Entry
+from app.conversations.stream import Ended, ReadUpTo, StreamItem
+from app.web.views import DataClassName, Message, ServiceText
+
+Side = Literal["customer", "agent"]
+
+# Numbered things that are worth a line of their own in the conversation.
+SERVICE_LINES: Final[Mapping[str, ServiceText]] = {
+    "step_up_requested": "step_up_asked",
+    "closed": "room_closed",
+}
+
+
+def messages_of(
+    entries: Sequence[Entry], *, side: Side, names: Mapping[UUID, str], read_by_other: int
+) -> list[Message]:
+    """The entries that are shown, in order."""
+    shown = [message_of(entry, side=side, names=names, read_by_other=read_by_other) for entry in entries]
+    return [message for message in shown if message is not None]
+
+
+def message_of(entry: Entry, *, side: Side, names: Mapping[UUID, str], read_by_other: int) -> Message | None:
+    """A message or a line of the service; None for what only says "look again"."""
+    if entry.kind != "message":
+        line = SERVICE_LINES.get(entry.kind)
+        return None if line is None else Message(number=entry.n, author="service", at=entry.at, service=line)
+    mine = entry.sender == side
+    return Message(
+        number=entry.n,
+        author="customer" if entry.sender == "customer" else "bank",
+        at=entry.at,
+        text=entry.text or "",
+        name=names.get(entry.sender_id, "") if entry.sender == "agent" and entry.sender_id else "",
+        mine=mine,
+        data_class=cast("DataClassName", entry.data_class) if side == "agent" and entry.data_class else None,
+        state="seen" if mine and entry.n <= read_by_other else "sent",
+    )
+
+
+def event_of(item: StreamItem, *, side: Side, names: Mapping[UUID, str]) -> ServerSentEvent:
+    """One item of a stream for the module: messages carry their text, everything else says "look again"."""
+    if isinstance(item, Ended):
+        return ServerSentEvent(raw_data=json.dumps({"code": item.code}), event="end", retry=1000)
+    if isinstance(item, ReadUpTo):
+        return ServerSentEvent(raw_data=json.dumps({"n": item.n}), event="read")
+    message = message_of(item, side=side, names=names, read_by_other=0)
+    if message is None or message.service is not None:
+        return ServerSentEvent(raw_data=json.dumps({"n": item.n}), event="look", id=str(item.n))
+    document = {
+        "n": message.number,
+        "author": message.author,
+        "name": message.name,
+        "text": message.text,
+        "at": message.at.isoformat(),
+        "mine": message.mine,
+        "data_class": message.data_class,
+        "state": message.state,
+    }
+    return ServerSentEvent(raw_data=json.dumps(document), event="message", id=str(message.number))
