@@ -1,0 +1,9 @@
+"""Finds in a text what must not be said in public: pure detectors over a reading that undoes evasions."""
+
+from __future__ import annotations
+
+from security.leaks.facts import Allowed, Fact
+from security.leaks.findings import BLOCK, WARN, Leak, Severity
+from security.leaks.scanning import NEVER_KINDS, never_said, scan
+
+__all__ = ["BLOCK", "NEVER_KINDS", "WARN", "Allowed", "Fact", "Leak", "Severity", "never_said", "scan"]
