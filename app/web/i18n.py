@@ -84,7 +84,7 @@ def translate(language: str, sentence: str) -> str:
 
 
 def time_filters(language: str) -> dict[str, Callable[..., str]]:
-    """The templates' filters: `clock` 14:02, `day` 21 Nov 2026, `moment` both, `distance` "in 12 minutes", `iso`."""
+    """The templates' filters: `clock` 14:02, `day` 21 Nov 2026, `moment` both, `distance` "in 12 min", `iso`."""
 
     def clock(at: datetime, zone: str) -> str:
         return format_time(at, "HH:mm", tzinfo=ZoneInfo(zone), locale=language)
@@ -96,9 +96,10 @@ def time_filters(language: str) -> dict[str, Callable[..., str]]:
         return format_datetime(at, "d MMM, HH:mm", tzinfo=ZoneInfo(zone), locale=language)
 
     def distance(at: datetime, now: datetime) -> str:
-        seconds = (at - now) / timedelta(seconds=1)
-        whole = timedelta(seconds=round(seconds / 60) * 60 or (60 if seconds >= 0 else -60))
-        return format_timedelta(whole, add_direction=True, locale=language, threshold=1.5)
+        apart = at - now or timedelta(seconds=1)
+        return format_timedelta(
+            apart, granularity="minute", threshold=1.5, add_direction=True, format="short", locale=language
+        )
 
     def iso(at: datetime) -> str:
         return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -11,8 +11,9 @@ typed. Queue and export list fetch their own page again every `data-every` secon
     POST     /cases/{id}/transfer           agent (id, or empty: back to the queue), reason -> /cases/{id}
     POST     /cases/{id}/notes              text -> /cases/{id}
     POST     /cases/{id}/replies            text, idempotency_key, intent (check or publish) -> /cases/{id}; or the
-                                            Case again with `composer.draft`. After a warning also text_hash and
-                                            acknowledge=yes; a supervisor over a block: text_hash, override_reason
+                                            Case again with `composer.draft`. After a warning also text_hash (of the
+                                            text that was warned of) and acknowledge=yes. A supervisor over a block:
+                                            intent=override, block (id), text_hash, override_reason
     POST     /cases/{id}/close              outcome, note (optional) -> /cases/{id}
     POST     /conversations/{id}/messages   text, data_class, idempotency_key -> /cases/{case}; JSON as in the room
     POST     /conversations/{id}/step-up    level (3 or 4) -> /cases/{case}
@@ -32,8 +33,8 @@ from uuid import UUID
 from app.web.views import DataClassName, HeldAnswer, Message, Page, ProofFact, PublicPost
 
 RoleName = Literal["agent", "supervisor", "compliance", "administrator"]
-CaseStatus = Literal["new", "claimed", "answered", "in_room", "waiting_customer", "closed", "reopened"]
-Outcome = Literal["resolved", "explained", "not_justified", "referred", "no_contact", "spam"]
+CaseStatus = Literal["open", "claimed", "answered", "in_room", "waiting_customer", "closed", "reopened"]
+Outcome = Literal["resolved", "explained", "handed_over", "no_answer", "not_ours"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A reply that the guard has read and that has not left; `author` differs when a supervisor looks at it."""
+    """A reply that the guard has read and that has not left; one that waits for a supervisor has a `block`."""
 
     text: str
     text_hash: str
@@ -148,6 +149,7 @@ class Draft:
     pieces: tuple[TextPiece, ...]
     findings: tuple[Finding, ...]
     author: str = ""
+    block: UUID | None = None
     may_override: bool = False
 
 
@@ -206,7 +208,7 @@ class RoomPanel:
 
 @dataclass(frozen=True, kw_only=True)
 class Case(StaffPage):
-    """One case: public thread beside the room. `may_work` is false while it is not this agent's."""
+    """One case: public thread beside the room. `may_work` is false while it is not this agent's; `blocked` wait."""
 
     TEMPLATE = "staff/case.html"
 
@@ -226,6 +228,7 @@ class Case(StaffPage):
     may_work: bool
     may_transfer: bool
     composer: Composer | None = None
+    blocked: tuple[Draft, ...] = ()
     rooms: tuple[RoomPanel, ...] = ()
     assigned_to: str = ""
     outcome: Outcome | None = None
@@ -242,7 +245,7 @@ class ExportRow:
     reason: str
     requested_by: str
     requested_at: datetime
-    state: Literal["queued", "building", "ready", "failed"]
+    state: Literal["requested", "building", "ready", "failed"]
     size: str = ""
     leaves: int = 0
 

@@ -19,7 +19,7 @@ Pages under `/c/{slug}` are the same for every slug, genuine or not.
     GET POST /c/{slug}/confirm              Confirm: accept=yes -> /room
     GET      /room                          Room, or Locked, or Ended
     POST     /room/messages                 text, idempotency_key -> /room; with `Accept: application/json`
-                                            201 {"n": 7}, or a problem document whose `detail` is shown
+                                            201 {"n": 7} (null: held), or a problem document whose `detail` is shown
     GET      /room/events?after=N           event stream (below); the header Last-Event-ID wins over `after`
     POST     /room/step-up                  method=identity:{provider} -> leaving
     POST     /room/unlock                   method (sms, email, totp) -> /room, now with `code_sent`; code -> /room;
@@ -34,10 +34,11 @@ Pages under `/c/{slug}` are the same for every slug, genuine or not.
     GET      /static/{file}                 files of `rendering.STATIC`
 
 Every page takes `?lang=it` or `?lang=en`, which a cookie remembers. Event streams, here and on the staff door: each
-event has `id:` = its number n in the room. `event: message` carries JSON {"n", "author" (customer, bank, service),
-"name", "text", "at" (ISO 8601, UTC), "mine", "data_class" (or null), "state"}, the fields of `Message`. Any other
-event name (held, released, level, lock, read, closed ...) means "look again": the module fetches its page and swaps
-the regions. Headers that the pages need: `connect-src 'self'; img-src 'self'; style-src 'self'; form-action 'self'`.
+event that has a number in the room carries it as `id:`. `message`: JSON {"n", "author" (customer or bank), "name",
+"text", "at" (ISO 8601, UTC), "mine", "data_class" (null on the customer's side)}. `read`: {"n"}, the other side has
+read so far. `look`: anything else of the room (level, lock, held, step-up, closed); the module fetches its page and
+takes the regions and missing lines from it. `end`: the session is over; the page is opened anew. The pages need these
+in their CSP: `script-src 'nonce-…'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'`.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def row(number: int, **changes: object) -> desk.QueueRow:
 
 ROWS = (
     row(1),
-    row(2, author="@luca_b", status="new", unread=0, level=0, assigned_to="", mine=False, first_answer=clock("late", -18), excerpt="App bloccata da due giorni, nessuno risponde. Complimenti @bancaesempio."),
+    row(2, author="@luca_b", status="open", unread=0, level=0, assigned_to="", mine=False, first_answer=clock("late", -18), excerpt="App bloccata da due giorni, nessuno risponde. Complimenti @bancaesempio."),
     row(3, author="@nonna.pina", status="reopened", unread=1, level=0, assigned_to="", mine=False, first_answer=clock("soon", 6), excerpt="Mi avete chiuso la filiale senza dire niente"),
     row(4, author="@fabio", status="answered", unread=0, level=0, mine=False, assigned_to="Piero Neri", excerpt="Carta rifiutata all'estero, possibile?"),
     row(5, author="@chiara.m", status="waiting_customer", unread=0, level=3, mine=False, assigned_to="Piero Neri", resolution=clock("missed", -60), excerpt=TRAP),
@@ -150,7 +150,7 @@ CASE = desk.Case(
     status="in_room", opened_at=ago(40), first_answer=clock("met", 20), resolution=clock("running", 2700), thread=THREAD,
     notes=(desk.Note(author="Paolo Conti", at=ago(20), text="Terzo caso di doppio bollo oggi: avvisato l'ufficio estratti conto."),),
     colleagues=(desk.Colleague(id=UUID(int=5), name="Piero Neri", role="agent"), desk.Colleague(id=UUID(int=6), name="Paolo Conti", role="supervisor")),
-    outcomes=("resolved", "explained", "not_justified", "referred", "no_contact", "spam"), may_claim=False, may_work=True,
+    outcomes=("resolved", "explained", "handed_over", "no_answer", "not_ours"), may_claim=False, may_work=True,
     may_transfer=True, composer=COMPOSER, rooms=(PANEL,), assigned_to="Marta Riva",
 )  # fmt: skip
 LOG = desk.LogHealth(
@@ -249,16 +249,16 @@ def _case_pages() -> dict[str, Page]:
         messages=STAFF_MESSAGES[:-1], step_up_level=4,
     )  # fmt: skip
     new = replace(
-        CASE, status="new", rooms=(), notes=(), thread=THREAD[:1], assigned_to="", first_answer=clock("soon", 6)
+        CASE, status="open", rooms=(), notes=(), thread=THREAD[:1], assigned_to="", first_answer=clock("soon", 6)
     )
     return {
         "case": CASE,
         "case-new": replace(new, may_claim=True, may_work=False, may_transfer=False, composer=None),
-        "case-blocked": replace(new, status="claimed", composer=replace(COMPOSER, draft=BLOCKED, text=BLOCKED.text)),
+        "case-blocked": replace(new, status="claimed", blocked=(replace(BLOCKED, block=UUID(int=8)),), composer=replace(COMPOSER, text=BLOCKED.text)),
         "case-warned": replace(new, status="claimed", composer=replace(COMPOSER, draft=WARNED, text=WARNED.text)),
         "case-override": replace(
-            new, staff=SUPERVISOR,
-            composer=replace(COMPOSER, draft=replace(BLOCKED, author="Marta Riva", may_override=True)),
+            new, staff=SUPERVISOR, composer=COMPOSER,
+            blocked=(replace(BLOCKED, author="Marta Riva", block=UUID(int=8), may_override=True),),
         ),
         "case-allowed": replace(
             new, composer=replace(COMPOSER, text=REPLY_TEXT, by_hand=REPLY_TEXT, draft=desk.Draft(

@@ -65,23 +65,27 @@ function className(name) {
 function drawMessage(message) {
   const list = page.querySelector("[data-messages]");
   if (list.querySelector(`[data-n="${Number(message.n)}"]`)) return;
-  const service = message.author === "service";
-  const made = document.getElementById(service ? "event-template" : "message-template").content.cloneNode(true);
+  const made = document.getElementById("message-template").content.cloneNode(true);
   const item = made.querySelector("li");
   item.dataset.n = message.n;
-  item.classList.toggle("mine", Boolean(message.mine) && !service);
+  item.classList.toggle("mine", Boolean(message.mine));
   item.querySelector(".text").textContent = message.text;
   const time = item.querySelector("time");
   time.dateTime = message.at;
   time.textContent = clockTime(message.at);
-  if (!service) {
-    item.querySelector(".who-name").textContent = message.name;
-    const tag = item.querySelector(".class-tag");
-    tag.textContent = message.data_class ? className(message.data_class) : "";
-    tag.hidden = tag.textContent === "";
-  }
+  item.querySelector(".who-name").textContent = message.name;
+  const tag = item.querySelector(".class-tag");
+  tag.textContent = message.data_class ? className(message.data_class) : "";
+  tag.hidden = tag.textContent === "";
   list.append(made);
+  showSeen(0);
   showLast();
+}
+
+function showSeen(number) {
+  const own = all("[data-messages] > .mine", page);
+  const last = own.length ? Number(own[own.length - 1].dataset.n) : Infinity;
+  page.querySelector("[data-seen]").hidden = number < last;
 }
 
 function showLast() {
@@ -89,6 +93,8 @@ function showLast() {
   if (box.scrollHeight > box.clientHeight + 1) box.scrollTop = box.scrollHeight;
   else if (page.matches(".room") && box.querySelector("li")) box.querySelector("li:last-child").scrollIntoView({ block: "nearest" });
 }
+
+let live = () => false;
 
 function listen() {
   const state = page.querySelector("[data-live-state]");
@@ -99,14 +105,11 @@ function listen() {
     if (state) { state.textContent = state.dataset.off; state.classList.remove("on"); }
     if (stream.readyState === EventSource.CLOSED) setTimeout(again, 3000);
   };
-  stream.addEventListener("message", (event) => {
-    const message = JSON.parse(event.data);
-    drawMessage(message);
-    if (message.author === "service") again();
-  });
-  for (const name of ["held", "released", "expired", "level", "step_up", "lock", "unlock", "read", "presence", "closed", "reload"]) {
-    stream.addEventListener(name, again);
-  }
+  stream.addEventListener("message", (event) => drawMessage(JSON.parse(event.data)));
+  stream.addEventListener("read", (event) => showSeen(Number(JSON.parse(event.data).n)));
+  stream.addEventListener("look", again);
+  stream.addEventListener("end", () => location.assign(page.dataset.page));
+  live = () => stream.readyState === EventSource.OPEN;
   addEventListener("pagehide", () => stream.close());
 }
 
@@ -125,10 +128,11 @@ async function send(form) {
     headers: { Accept: "application/json" },
     redirect: "manual",
   });
-  if (answer.ok || answer.type === "opaqueredirect") return "";
-  if (answer.status === 401) { location.assign(page.dataset.page); return ""; }
+  if (answer.type === "opaqueredirect") return { stored: true, shown: false };
+  if (answer.ok) return { stored: true, shown: live() && (await answer.json().catch(() => ({}))).n !== null };
+  if (answer.status === 401) { location.assign(page.dataset.page); return {}; }
   const problem = await answer.json().catch(() => ({}));
-  return problem.detail || form.dataset.failed;
+  return { refused: problem.detail || form.dataset.failed };
 }
 
 function sendBySelf(form) {
@@ -138,15 +142,15 @@ function sendBySelf(form) {
     event.preventDefault();
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
-    const refused = await send(form).catch(() => form.dataset.failed);
+    const outcome = await send(form).catch(() => ({ refused: form.dataset.failed }));
     button.removeAttribute("aria-disabled");
-    showSendError(form, refused);
-    if (refused) return;
+    showSendError(form, outcome.refused || "");
+    if (!outcome.stored) return;
     text.value = "";
     form.elements.idempotency_key.value = crypto.randomUUID();
     text.focus();
     restIdle();
-    look(page.dataset.page).catch(() => {});
+    if (!outcome.shown) look(page.dataset.page).catch(() => {});
   });
   text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
