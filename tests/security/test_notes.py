@@ -59,6 +59,12 @@ def test_a_note_too_long_to_be_one_is_refused_before_it_is_read() -> None:
         open_note("a\n" * 600_000, [KNOWN])
 
 
+def test_nothing_may_follow_the_last_signature_line() -> None:
+    for tail in ("x", " ", "\u2014 ", NOTE, NOTE.splitlines()[-1]):
+        with pytest.raises(BadSignature):
+            open_note(NOTE + tail, [KNOWN])
+
+
 def test_broken_unicode_is_no_note() -> None:
     with pytest.raises(BadSignature):
         open_note(NOTE.replace("riserbo", "riserb\ud800", 1), [KNOWN])
