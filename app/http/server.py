@@ -1,0 +1,151 @@
+"""The servers of one process: each door on its own address, one signal for all, streams told to end first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from app.http.framing import FramingLimits
+from app.http.guarded_protocol import guarded_protocol
+
+_log = structlog.get_logger("riserbo.server")
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One door: `hosts` are the values of Host it answers to (`name` or `name:port`), port 0 takes a free one.
+
+    With port 0 a host that ends in `:0` gets the port that was taken.
+    """
+
+    name: str
+    app: ASGIApp
+    hosts: Sequence[str]
+    host: str = "127.0.0.1"
+    port: int = 0
+    limits: FramingLimits = field(default_factory=FramingLimits)
+    lifespan: Literal["on", "off"] = "off"
+
+
+class Running:
+    """A listener that is served: `port` is the one taken, `origin` its address with the first host name."""
+
+    def __init__(self, listener: Listener, bound: socket.socket, grace: float) -> None:
+        self.listener = listener
+        self.port: int = bound.getsockname()[1]
+        hosts = [f"{host[:-2]}:{self.port}" if host.endswith(":0") else host for host in listener.hosts]
+        self.origin = f"http://{hosts[0]}"
+        self._socket = bound
+        self._server = _Server(_config(listener, hosts, grace))
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Serve from now on; raises what keeps the application from starting."""
+        self._task = asyncio.create_task(self._server.serve([self._socket]), name=f"server {self.listener.name}")
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise RuntimeError(f"the server {self.listener.name} did not start")
+            await asyncio.sleep(0.01)
+        _log.info("listening", door=self.listener.name, host=self.listener.host, port=self.port)
+
+    async def stop(self) -> None:
+        """Take no more, wait for what is under way up to the grace time."""
+        self._server.should_exit = True
+        self._server.ending.set()
+        if self._task is not None:
+            await self._task
+        self._socket.close()
+
+    def force(self) -> None:
+        """Do not wait any longer."""
+        self._server.force_exit = True
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        # uvicorn looks ten times a second whether to end; waiting costs nothing and ends at once.
+        await self.on_tick(0)
+        await self.ending.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # Signals are the process's affair: each of several servers would undo the handlers of the others.
+        yield
+
+
+def _config(listener: Listener, hosts: Sequence[str], grace: float) -> uvicorn.Config:
+    return uvicorn.Config(
+        cast("Any", listener.app),
+        http=cast("Any", guarded_protocol(hosts, listener.limits)),
+        ws="none",
+        interface="asgi3",
+        lifespan=listener.lifespan,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=cast("int", grace),
+    )
+
+
+def _bind(listener: Listener) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    return socket.create_server((listener.host, listener.port), family=family, backlog=2048)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    listeners: Sequence[Listener], stopping: asyncio.Event | None = None, *, grace: float = 1.0
+) -> AsyncIterator[list[Running]]:
+    """Serve while the block runs. At its end `stopping` is set, and after `grace` seconds the rest is cut.
+
+    Streams wait on `stopping` and end by themselves; a server would else wait for them in vain.
+    """
+    running: list[Running] = []
+    try:
+        running.extend(Running(listener, _bind(listener), grace) for listener in listeners)
+        for server in running:
+            await server.start()
+        yield running
+    finally:
+        if stopping is not None:
+            stopping.set()
+        await asyncio.gather(*(server.stop() for server in running))
+
+
+async def run_servers(listeners: Sequence[Listener], stopping: asyncio.Event, *, grace: float = 1.0) -> None:
+    """Serve until SIGTERM or SIGINT, or until somebody sets `stopping`; a second signal waits for nothing."""
+    loop = asyncio.get_running_loop()
+    running: list[Running] = []
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            for server in running:
+                server.force()
+        stopping.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        async with serving(listeners, stopping, grace=grace) as started:
+            running += started
+            await stopping.wait()
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
