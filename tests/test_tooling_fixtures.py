@@ -107,7 +107,7 @@ async def _hello(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http":
         raise RuntimeError("http only")
     cookie = dict(scope["headers"]).get(b"cookie", b"")
-    body = b"<!doctype html><title>t</title><script>console.error('no')</script><p>" + cookie
+    body = b"<!doctype html><title>t</title><link rel=icon href=data:,><script>console.error('no')</script><p>" + cookie
     headers = [(b"content-type", b"text/html"), (b"set-cookie", b"__Host-s=1; Path=/; Secure; HttpOnly; SameSite=Lax")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
