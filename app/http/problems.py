@@ -109,7 +109,7 @@ class Problem:
 
 def wants_page(request: Request) -> bool:
     """Whether a person reads the answer: not under /api, and HTML is among the accepted types."""
-    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "").lower()
+    return not request.scope["path"].startswith("/api/") and "text/html" in request.headers.get("accept", "").lower()
 
 
 def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
@@ -145,7 +145,7 @@ class _Answers:
         """A RiserboError: its own status, code and sentence."""
         assert isinstance(error, RiserboError)
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
-        if error.status == HTTPStatus.UNAUTHORIZED and request.url.path.startswith("/api/"):
+        if error.status == HTTPStatus.UNAUTHORIZED and request.scope["path"].startswith("/api/"):
             headers["WWW-Authenticate"] = "Bearer"
         return self._answer(request, Problem(error.status, error.code, error.message, headers))
 
