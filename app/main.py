@@ -46,11 +46,13 @@ from app.services import Clock, Services, system_clock
 from app.settings import Settings
 from app.vault import KeyFile, Vault
 from app.web.cross_origin import CrossSiteWrites
-from app.web.customer_pages import router as customer_pages
+from app.web.entry_pages import router as entry_pages
 from app.web.error_pages import render_error
 from app.web.headers import SecurityHeaders
 from app.web.pages import PageSettings
+from app.web.public_pages import router as public_pages
 from app.web.reports import router as report_routes
+from app.web.room_pages import router as room_pages
 from app.web.staff_pages import router as staff_pages
 from app.web.statics import router as static_routes
 
@@ -229,7 +231,8 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    app.include_router(customer_pages)
+    for router in (entry_pages, room_pages, public_pages):
+        app.include_router(router)
     return app
 
 

@@ -16,7 +16,7 @@ from app.cases.models import Case, Post
 from app.database import services_of
 from app.handover.models import Reply
 from app.handover.ports import HandoverPorts
-from app.handover.service import comparable
+from app.handover.rules import comparable
 from security.envelope import Place
 
 SLUG: Final = re.compile(r"/c/([a-z2-7]{26})(?![a-z2-7])")
@@ -92,3 +92,11 @@ async def verify(db: AsyncSession, ports: HandoverPorts, question: str) -> Genui
         return None
     post = await cases.open_post(db, await db.get_one(Post, reply.post_id))
     return Genuine(connector.label, connector.official_handle, connector.official_url, post.url, reply.posted_at)
+
+
+async def newest_case_link(db: AsyncSession, ports: HandoverPorts) -> str:
+    """The case link of the newest posted reply, or nothing; it is public."""
+    slug = (
+        await db.execute(select(Reply.slug).where(Reply.state == "posted").order_by(Reply.posted_at.desc()).limit(1))
+    ).scalar_one_or_none()
+    return ports.case_link(slug) if slug is not None else ""

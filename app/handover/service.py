@@ -26,6 +26,7 @@ from app.guard.service import check_public
 from app.handover.errors import GuardBlocked, NoPublicAnswer, ReplyTooLong, SecondPersonNeeded
 from app.handover.models import GuardBlock, Reply
 from app.handover.ports import HandoverPorts
+from app.handover.rules import comparable
 from app.ids import new_id
 from app.notifications.service import enqueue
 from app.permissions import Permission, require
@@ -227,8 +228,3 @@ async def _register(db: AsyncSession, staff: Staff, draft: Draft, verdict: Verdi
     )
     db.add(reply)
     return reply
-
-
-def comparable(text: str) -> str:
-    """A reply's text without what copying changes: spaces, line ends, case."""
-    return " ".join(text.split()).casefold()

@@ -1,0 +1,128 @@
+"""Serves the demonstration: every site on loopback, in one process, until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from app.demo.bank import SITES, Addresses, DemoBank, demo_bank, identity_people
+from app.demo.identity.app import create_identity_app
+from app.demo.phone.app import create_phone_app
+from app.demo.square.app import create_square_app
+from app.demo.start_page import create_start_app
+from app.http.logs import configure_logging
+from app.http.server import Listener, run_servers, serving
+from app.main import listeners
+from app.worker import Worker
+
+FIRST_PORT: Final = 8600
+LOOPBACK: Final = "127.0.0.1"
+
+
+class NotLoopback(Exception):
+    """The demonstration would listen where others can reach it."""
+
+
+def require_loopback(listen: str) -> None:
+    """Raise `NotLoopback` for any address that is not this machine's own."""
+    try:
+        if ip_address(listen).is_loopback:
+            return
+    except ValueError:
+        pass
+    raise NotLoopback(f"the demo prints its passwords, so it listens on loopback only, not on {listen}")
+
+
+def free_addresses(first: int | None = FIRST_PORT) -> Addresses:
+    """Ports from `first` on if all are free, else (or without `first`) any free ones."""
+    if first is not None:
+        wanted = {site: first + place for place, site in enumerate(SITES)}
+        if all(_is_free(port) for port in wanted.values()):
+            return Addresses(wanted)
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in SITES]
+        return Addresses({site: one.getsockname()[1] for site, one in zip(SITES, sockets, strict=True)})
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server((LOOPBACK, port)):
+            return True
+    except OSError:
+        return False
+
+
+def demo_listeners(bank: DemoBank) -> list[Listener]:
+    """The bank's own doors and the sites of the town."""
+    house, addresses = bank.house, bank.addresses
+    clock = house.services.clock
+    identity = create_identity_app(
+        identity_people(),
+        client_id="bank",
+        client_secret=bank.identity_secret,
+        redirect_uris=[f"{addresses.url('bank')}/identity/demo-id/callback"],
+        issuer=addresses.url("identity"),
+        clock=clock,
+    )
+    town = {
+        "demo": create_start_app(bank),
+        "square": create_square_app(bank.square_seed, clock),
+        "phone": create_phone_app(bank.inbox, bank.sms_token),
+        "identity": identity,
+    }
+    sites = [
+        Listener(name=site, app=app, hosts=[addresses.netloc(site)], host=LOOPBACK, port=addresses.ports[site])
+        for site, app in town.items()
+    ]
+    return [*listeners(house), *sites]
+
+
+@asynccontextmanager
+async def running_demo(
+    folder: Path, addresses: Addresses, database_urls: tuple[str, str] = ("", "")
+) -> AsyncIterator[DemoBank]:
+    """A served demonstration with its worker, for the headless story and the journeys."""
+    async with demo_bank(folder, addresses, database_urls=database_urls) as bank:
+        worker = Worker(bank.house)
+        async with serving(demo_listeners(bank), bank.house.services.wakeups.stopping):
+            worker.start()
+            try:
+                yield bank
+            finally:
+                await worker.stop()
+
+
+async def run_demo(listen: str = LOOPBACK) -> None:
+    """Serve until interrupted; prints where to begin. Raises `NotLoopback`."""
+    require_loopback(listen)
+    configure_logging(sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="riserbo-demo-") as folder:
+        async with demo_bank(Path(folder), free_addresses()) as bank:
+            worker = Worker(bank.house)
+            worker.start()
+            _announce(bank.addresses)
+            try:
+                await run_servers(demo_listeners(bank), bank.house.services.wakeups.stopping)
+            finally:
+                await worker.stop()
+
+
+def _announce(addresses: Addresses) -> None:
+    lines: Sequence[tuple[str, str]] = (
+        ("Begin here", addresses.url("demo")),
+        ("The Square", addresses.url("square")),
+        ("The bank's public door", addresses.url("bank")),
+        ("The bank's staff door", addresses.url("staff")),
+        ("The customers' phones", addresses.url("phone")),
+        ("The stub identity provider", addresses.url("identity")),
+    )
+    print("\n  *** DEMONSTRATION *** throw-away keys, invented people, loopback only; all is gone when it stops\n")
+    for name, url in lines:
+        print(f"  {name:<28}{url}")
+    print("\n  Stop with Ctrl-C.\n", flush=True)
