@@ -97,7 +97,7 @@ async def receive_post(
 
 
 async def receive_thread(db: AsyncSession, case: Case, posts: list[ArrivedPost]) -> int:
-    """Add what others wrote around the complaint, as context; returns how many were new."""
+    """Add what others and the bank wrote around the complaint before there was a case; returns how many were new."""
     services = services_of(db)
     key = await services.vault.key(case.key_id)
     added = 0
@@ -107,9 +107,9 @@ async def receive_thread(db: AsyncSession, case: Case, posts: list[ArrivedPost])
         known = await db.execute(
             select(Post.id).where(Post.external_hash.in_([arrival_hash, thread_hash]), Post.case_id == case.id)
         )
-        if post.is_own or known.first() is not None:
+        if known.first() is not None:
             continue
-        _add_post(db, case, key, post, (thread_hash, "thread"))
+        _add_post(db, case, key, post, (thread_hash, "bank" if post.is_own else "thread"))
         added += 1
     return added
 
