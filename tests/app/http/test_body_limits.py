@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.http.framing import FramingLimits
 from tests.app.http.wire import HOST, problem, statuses, wired
 
 
@@ -60,3 +61,9 @@ async def test_connection_is_the_second_wall_when_nobody_reads_the_body() -> Non
         answer = await wire.raw(post("/wait", "Content-Length: 1000"))
         assert statuses(answer) == [408]
         wire.app.release.set()
+
+
+async def test_body_may_take_longer_than_a_head() -> None:
+    async with wired(FramingLimits(header_seconds=0.2), body_seconds=2) as wire:
+        answer = await wire.raw(post("/", "Content-Length: 5", "Connection: close"), *[b"x"] * 5, pause=0.1)
+        assert statuses(answer) == [200]
