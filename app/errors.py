@@ -31,6 +31,10 @@ class RiserboError(Exception):
         self.retry_after = retry_after
         super().__init__(self.message)
 
+    def details(self) -> dict[str, object]:
+        """What a program gets beside the sentence: never a value that it did not send itself."""
+        return {}
+
 
 class BadRequest(RiserboError):
     """The request cannot be read."""

@@ -20,6 +20,10 @@ class GuardBlocked(Invalid):
         self.block_id = block_id
         self.findings = findings
 
+    def details(self) -> dict[str, object]:
+        """The block to be decided by somebody else, and the places in the author's own text."""
+        return {"block": str(self.block_id), "findings": self.findings}
+
 
 class ReplyTooLong(Invalid):
     """With signature and link it does not fit the network."""

@@ -81,6 +81,7 @@ class Problem:
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
     found: Sequence[Mapping[str, str]] = ()
+    more: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def of_status(cls, status: int, **more: Any) -> Problem:
@@ -89,8 +90,9 @@ class Problem:
         return cls(status, *_BY_STATUS[status], **more)
 
     def body(self, request_id: str) -> bytes:
-        """RFC 9457 JSON; `code`, `request_id` and `errors` are extension members, the last as in its example."""
+        """RFC 9457 JSON; `code`, `request_id` and `errors` are extension members, as are those of `more`."""
         members: dict[str, object] = {
+            **self.more,
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
@@ -147,7 +149,7 @@ class _Answers:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
         if error.status == HTTPStatus.UNAUTHORIZED and request.scope["path"].startswith("/api/"):
             headers["WWW-Authenticate"] = "Bearer"
-        return self._answer(request, Problem(error.status, error.code, error.message, headers))
+        return self._answer(request, Problem(error.status, error.code, error.message, headers, more=error.details()))
 
     async def invalid(self, request: Request, error: Exception) -> Response:
         """Values of the wrong type or size: where and what, never the value."""
