@@ -1,0 +1,20 @@
+"""What exports need from outside: a folder for sealed bags, the key that signs them, the log's public key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from security.notes import SigningKey
+
+
+@dataclass(frozen=True)
+class CompliancePorts:
+    """`folder` is private (mode 0700) and holds only sealed bags and, during a build, its workspace.
+
+    The export key's name is the log's origin and `/export`; it must not be the log's key. `log_vkey` is C2SP's form.
+    """
+
+    folder: Path
+    export_key: SigningKey
+    log_vkey: str
