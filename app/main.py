@@ -261,6 +261,7 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
         openapi_url="/api/v1/openapi.json" if documented else None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         telemetry={"logs": False},
     )
     app.state.services = house.services
