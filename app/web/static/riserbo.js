@@ -91,7 +91,7 @@ function showSeen(number) {
 function showLast() {
   const box = page.querySelector(".messages");
   if (box.scrollHeight > box.clientHeight + 1) box.scrollTop = box.scrollHeight;
-  else if (page.matches(".room") && box.querySelector("li")) box.querySelector("li:last-child").scrollIntoView({ block: "nearest" });
+  else if (page.matches(".room")) (page.querySelector(".step-up") || box.lastElementChild).scrollIntoView({ block: "end" });
 }
 
 let live = () => false;
