@@ -212,14 +212,16 @@ def add_proof(db: AsyncSession, attempt: Attempt, leaf_id: UUID, *, of: str, met
     )
 
 
-async def latest_challenge(db: AsyncSession, attempt: Attempt, purpose: str) -> Challenge | None:
-    """The newest code asked for; a new one puts every older one out of use."""
+async def current_challenge(db: AsyncSession, attempt: Attempt, purpose: str) -> Challenge | None:
+    """The code asked for by the attempt's last move; asking again puts every older one out of use."""
     return (
         await db.execute(
             select(Challenge)
-            .where(Challenge.attempt_id == attempt.id, Challenge.purpose == purpose)
-            .order_by(Challenge.id.desc())
-            .limit(1)
+            .where(
+                Challenge.attempt_id == attempt.id,
+                Challenge.attempt_version == attempt.version,
+                Challenge.purpose == purpose,
+            )
             .execution_options(populate_existing=True)
         )
     ).scalar_one_or_none()

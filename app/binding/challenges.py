@@ -34,6 +34,7 @@ async def add(
     challenge = Challenge(
         id=challenge_id,
         attempt_id=attempt.id,
+        attempt_version=attempt.version,
         purpose=purpose,
         channel=channel,
         code_hash=code_hash(await services.vault.pepper(), str(challenge_id), code),

@@ -70,8 +70,7 @@ async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_i
     now = services.clock()
     challenge = await db.get_one(Challenge, challenge_id, with_for_update=True)
     attempt = await db.get_one(Attempt, challenge.attempt_id)
-    newest = await attempts.latest_challenge(db, attempt, challenge.purpose)
-    if attempt.state != State.HANDLE_PENDING or newest is None or newest.id != challenge.id:
+    if attempt.state != State.HANDLE_PENDING or attempt.version != challenge.attempt_version:
         return "stale"
     case = await db.get(Case, attempt.case_id) if attempt.case_id else None
     if case is None or case.connector != attempt.connector:
@@ -137,13 +136,7 @@ async def _is_wanted(services: Services, challenge_id: UUID) -> bool:
     async with reading(services) as db:
         challenge = await db.get_one(Challenge, challenge_id)
         attempt = await db.get_one(Attempt, challenge.attempt_id)
-        newest = await attempts.latest_challenge(db, attempt, challenge.purpose)
-        return (
-            attempt.state == State.CUSTOMER_PENDING
-            and newest is not None
-            and newest.id == challenge_id
-            and attempt.customer_method == challenge.channel
-        )
+        return attempt.state == State.CUSTOMER_PENDING and attempt.version == challenge.attempt_version
 
 
 async def _decide_customer_code(
@@ -152,6 +145,8 @@ async def _decide_customer_code(
     """Fix whom the challenge is about, known or not, and say why nothing may be sent, if so."""
     services = services_of(db)
     now = services.clock()
+    if attempt.state != State.CUSTOMER_PENDING or attempt.version != challenge.attempt_version:
+        return "stale"
     assert attempt.handle_hash is not None
     assert challenge.typed_hash is not None
     if customer is None:

@@ -127,8 +127,8 @@ async def check_customer_code(services: Services, *, session_id: UUID, slug: str
 
 async def check(db: AsyncSession, attempt: Attempt, code: str, now: datetime) -> Level:
     """Check, count, and move the attempt to `CUSTOMER_OK`; returns the level of what was proved."""
-    challenge = await attempts.latest_challenge(db, attempt, PURPOSE)
-    if challenge is None or challenge.typed_hash is None or challenge.channel != attempt.customer_method:
+    challenge = await attempts.current_challenge(db, attempt, PURPOSE)
+    if challenge is None or challenge.typed_hash is None:
         raise CodeWrong
     await pairs.require_not_locked(db, challenge.typed_hash, now)
     if challenge.pair_hash is None or challenge.customer_hash is None:

@@ -153,8 +153,8 @@ async def check_handle_code(services: Services, *, session_id: UUID, slug: str, 
     async with transaction(services) as db:
         attempt = await attempts.of_session(db, session_id, now, slug=slug)
         attempts.require_state(attempt, State.HANDLE_PENDING)
-        challenge = await attempts.latest_challenge(db, attempt, PURPOSE)
-        if attempt.handle_method != HandleMethod.DIRECT_MESSAGE or challenge is None:
+        challenge = await attempts.current_challenge(db, attempt, PURPOSE)
+        if challenge is None:
             raise CodeWrong
         live = await challenges.count_try(db, challenge, now)
         case = await db.get(Case, attempt.case_id) if attempt.case_id else None

@@ -50,6 +50,7 @@ class Attempt(Audited, Base):
 class Challenge(Base):
     """A code that was asked for. It can only be right once it was really sent, and only for the one it was sent to.
 
+    It belongs to one version of its attempt, so that asking again, or another way, puts it out of use.
     `typed_hash` comes from what the visitor typed and alone decides what the visitor is told; `pair_hash` and
     `customer_hash` come from the worker's look-up (for unknown identifiers, derived from the identifier).
     """
@@ -58,6 +59,7 @@ class Challenge(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     attempt_id: Mapped[UUID] = mapped_column(ForeignKey("attempts.id"), index=True)
+    attempt_version: Mapped[int]
     purpose: Mapped[str]
     channel: Mapped[str]
     code_hash: Mapped[bytes]
