@@ -1,0 +1,55 @@
+"""Runs the doors and the background work until SIGTERM or SIGINT, then lets what is under way finish."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import Runner
+from enum import StrEnum
+from typing import Final
+
+import uvloop
+
+from app.commands.operating import opened
+from app.http.logs import configure_logging
+from app.http.server import run_servers
+from app.main import listeners
+from app.settings import Settings
+from app.worker import Worker
+
+
+class Part(StrEnum):
+    """What one process does; every process also answers on the administration address."""
+
+    ALL = "all"
+    PUBLIC = "public"
+    STAFF = "staff"
+    WORKER = "worker"
+
+
+_DOORS: Final = {
+    Part.ALL: ("public", "staff", "admin"),
+    Part.PUBLIC: ("public", "admin"),
+    Part.STAFF: ("staff", "admin"),
+    Part.WORKER: ("admin",),
+}
+
+
+def run(settings: Settings, part: Part) -> None:
+    """Serve in an event loop of this process's own; raises `NotReady`."""
+    configure_logging(sys.stderr)
+    with Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, part))
+
+
+async def serve(settings: Settings, part: Part) -> None:
+    """Serve until a signal comes; streams end first, then the worker, then the lane commits what it holds."""
+    async with opened(settings) as house:
+        worker = Worker(house) if part in (Part.ALL, Part.WORKER) else None
+        doors = [listener for listener in listeners(house) if listener.name in _DOORS[part]]
+        if worker is not None:
+            worker.start()
+        try:
+            await run_servers(doors, house.services.wakeups.stopping)
+        finally:
+            if worker is not None:
+                await worker.stop()
