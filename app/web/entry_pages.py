@@ -5,42 +5,39 @@ The landing page looks nothing up and sets nothing: link-preview robots and stra
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal, cast
-from uuid import UUID
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from app.binding import confirming, customer_proof, handle_proof, queries, starting
+from app.binding import confirming, customer_proof, handle_proof, starting
 from app.binding.flows import Leaving as LeavingFor
 from app.binding.identity_proof import begin_identity, finish_identity
-from app.binding.ports import BindingPorts
-from app.binding.queries import AttemptView
-from app.binding.rules import Kind, State, network_of
-from app.database import reading
+from app.binding.rules import Kind, State
 from app.errors import RiserboError
 from app.http.dependencies import CurrentServices
-from app.services import Services
-from app.sessions.dependencies import VISITOR_COOKIE, OptionalVisitorSession, VisitorSession
-from app.web.pages import Form, language_of, page, page_settings, see_other, site_of
+from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
+from app.web.entry_views import (
+    attempt_view,
+    confirmation,
+    customer_choice,
+    customer_code_view,
+    handle_choice,
+    handle_code_view,
+    leaving,
+    ports_of,
+    refused,
+    set_visitor_cookie,
+    visitor_network,
+)
+from app.web.pages import Form, language_of, page, see_other, site_of
 from app.web.views import (
-    Confirm,
-    ConnectorChoice,
-    CustomerChoice,
-    CustomerCode,
-    CustomerMethod,
-    HandleChoice,
-    HandleCode,
     Landing,
-    Leaving,
-    MethodKind,
-    SignInRefused,
 )
 
 router = APIRouter(include_in_schema=False)
-Slug = Annotated[str, Path(pattern=r"^[a-z2-7]{26}$")]
-Purpose = Literal["handle", "customer", "step_up", "unlock"]
+# Wider than our own slugs: a mistyped link gets the same page and the same steps as any other.
+Slug = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 # Where an attempt in this state goes on.
 NEXT_STEP = {
@@ -50,12 +47,6 @@ NEXT_STEP = {
     State.CUSTOMER_PENDING: "customer",
     State.CUSTOMER_OK: "confirm",
 }
-
-
-def ports_of(request: Request) -> BindingPorts:
-    """The ports that `main` gave this door."""
-    ports: BindingPorts = request.app.state.binding_ports
-    return ports
 
 
 @router.get("/c/{slug}")
@@ -81,7 +72,7 @@ async def choose_handle(request: Request, slug: Slug, services: CurrentServices,
     view = await attempt_view(services, session.id, slug)
     if NEXT_STEP.get(view.state) != "handle":
         return see_other(f"/c/{slug}/{NEXT_STEP.get(view.state, '')}")
-    return page(request, _handle_choice(request, services.clock(), slug, view))
+    return page(request, handle_choice(request, services.clock(), slug, view))
 
 
 @router.post("/c/{slug}/handle")
@@ -106,7 +97,7 @@ async def ask_handle(
             )
     except RiserboError as refusal:
         view = await attempt_view(services, session.id, slug)
-        choice = _handle_choice(request, services.clock(), slug, view, form=form, error=refusal.message)
+        choice = handle_choice(request, services.clock(), slug, view, form=form, error=refusal.message)
         return page(request, choice, refusal.status)
     if isinstance(asked, LeavingFor):
         return leaving(request, services, asked, purpose="handle", back=f"/c/{slug}/handle")
@@ -117,7 +108,7 @@ async def ask_handle(
 async def handle_code(request: Request, slug: Slug, services: CurrentServices, session: VisitorSession) -> Response:
     """The field for the code of the direct message; the same page whether or not one was sent."""
     view = await attempt_view(services, session.id, slug)
-    return page(request, _handle_code(request, services.clock(), slug, view))
+    return page(request, handle_code_view(request, services.clock(), slug, view))
 
 
 @router.post("/c/{slug}/handle/code")
@@ -129,7 +120,7 @@ async def check_handle_code(
         await handle_proof.check_handle_code(services, session_id=session.id, slug=slug, code=form.get("code", ""))
     except RiserboError as refusal:
         view = await attempt_view(services, session.id, slug)
-        return page(request, _handle_code(request, services.clock(), slug, view, refusal.message), refusal.status)
+        return page(request, handle_code_view(request, services.clock(), slug, view, refusal.message), refusal.status)
     return see_other(f"/c/{slug}/customer")
 
 
@@ -162,7 +153,7 @@ async def choose_customer_proof(
     view = await attempt_view(services, session.id, slug)
     if NEXT_STEP.get(view.state) != "customer":
         return see_other(f"/c/{slug}/{NEXT_STEP.get(view.state, '')}")
-    return page(request, _customer_choice(request, services.clock(), slug, view))
+    return page(request, customer_choice(request, services.clock(), slug, view))
 
 
 @router.post("/c/{slug}/customer")
@@ -193,7 +184,7 @@ async def ask_customer_proof(
             )
     except RiserboError as refusal:
         view = await attempt_view(services, session.id, slug)
-        choice = _customer_choice(request, services.clock(), slug, view, form=form, error=refusal.message)
+        choice = customer_choice(request, services.clock(), slug, view, form=form, error=refusal.message)
         return page(request, choice, refusal.status)
     return see_other(f"/c/{slug}/customer/code")
 
@@ -202,7 +193,7 @@ async def ask_customer_proof(
 async def customer_code(request: Request, slug: Slug, services: CurrentServices, session: VisitorSession) -> Response:
     """The field for the code; the same page for unknown identifiers."""
     view = await attempt_view(services, session.id, slug)
-    return page(request, _customer_code(request, services.clock(), slug, view))
+    return page(request, customer_code_view(request, services.clock(), slug, view))
 
 
 @router.post("/c/{slug}/customer/code")
@@ -214,7 +205,9 @@ async def check_customer_code(
         await customer_proof.check_customer_code(services, session_id=session.id, slug=slug, code=form.get("code", ""))
     except RiserboError as refusal:
         view = await attempt_view(services, session.id, slug)
-        answer = page(request, _customer_code(request, services.clock(), slug, view, refusal.message), refusal.status)
+        answer = page(
+            request, customer_code_view(request, services.clock(), slug, view, refusal.message), refusal.status
+        )
         if refusal.retry_after is not None:
             answer.headers["Retry-After"] = str(refusal.retry_after)
         return answer
@@ -245,14 +238,14 @@ async def identity_return(
 
 
 @router.get("/c/{slug}/confirm")
-async def show_confirmation(
+async def showconfirmation(
     request: Request, slug: Slug, services: CurrentServices, session: VisitorSession
 ) -> Response:
     """What will be linked: the handle and what the visitor typed, nothing that the bank knows."""
     view = await attempt_view(services, session.id, slug)
     if view.state != State.CUSTOMER_OK:
         return see_other(f"/c/{slug}/{NEXT_STEP.get(view.state, '')}")
-    return page(request, _confirmation(request, services.clock(), slug, view))
+    return page(request, confirmation(request, services.clock(), slug, view))
 
 
 @router.post("/c/{slug}/confirm")
@@ -268,147 +261,8 @@ async def confirm(
         view = await attempt_view(services, session.id, slug)
         if view.state != State.CUSTOMER_OK:
             return refused(request, services, refusal)
-        again = _confirmation(request, services.clock(), slug, view, refusal.message)
+        again = confirmation(request, services.clock(), slug, view, refusal.message)
         return page(request, again, refusal.status)
     answer = see_other("/room")
     set_visitor_cookie(answer, bound.session_token)
     return answer
-
-
-async def attempt_view(services: Services, session_id: UUID, slug: str) -> AttemptView:
-    """What may be shown of this browser's attempt; raises `AttemptOver`."""
-    async with reading(services) as db:
-        return await queries.view_of_attempt(db, session_id=session_id, slug=slug, now=services.clock())
-
-
-def set_visitor_cookie(answer: Response, token: str) -> None:
-    """The visitor's session; Lax, because it must survive the return from a sign-in elsewhere."""
-    answer.set_cookie(VISITOR_COOKIE, token, httponly=True, secure=True, samesite="lax", path="/")
-
-
-def visitor_network(request: Request) -> str:
-    """The network that is slowed, never blocked."""
-    return network_of(request.client.host if request.client else "")
-
-
-def leaving(request: Request, services: Services, target: LeavingFor, *, purpose: Purpose, back: str) -> Response:
-    """The page with the plain link to the other site."""
-    view = Leaving(
-        site=site_of(request),
-        now=services.clock(),
-        purpose=purpose,
-        destination=target.destination,
-        host=target.host,
-        url=target.url,
-        back=back,
-        stub=target.stub,
-    )
-    return page(request, view)
-
-
-def refused(request: Request, services: Services, refusal: RiserboError) -> Response:
-    """The neutral page of a sign-in that cannot be finished here, the same for everybody."""
-    view = SignInRefused(site=site_of(request), now=services.clock(), error=refusal.message)
-    return page(request, view, refusal.status)
-
-
-def customer_methods(ports: BindingPorts) -> tuple[CustomerMethod, ...]:
-    """Every way that the bank has switched on; whether it works for a customer is never shown."""
-    codes = [CustomerMethod(kind=method.value) for method in ports.code_methods()]
-    return (*identity_methods(ports), *codes)
-
-
-def identity_methods(ports: BindingPorts) -> tuple[CustomerMethod, ...]:
-    """The identity providers."""
-    return tuple(
-        CustomerMethod(
-            kind="identity",
-            provider=one.name,
-            label=one.label,
-            level=max((int(level) for level in one.relay_resistant.values()), default=2),
-            stub=one.is_stub,
-        )
-        for one in ports.providers
-    )
-
-
-def _handle_choice(
-    request: Request, now: datetime, slug: str, view: AttemptView, *, form: Form | None = None, error: str = ""
-) -> HandleChoice:
-    ports, typed = ports_of(request), form or {}
-    choices = tuple(
-        ConnectorChoice(
-            name=one.name,
-            label=one.label,
-            example=f"@{one.official_handle}",
-            methods=tuple(way.value for way in ports.handle_methods(one)),
-        )
-        for one in ports.connectors
-    )
-    return HandleChoice(
-        site=site_of(request),
-        now=now,
-        error=error,
-        slug=slug,
-        connectors=choices,
-        connector=typed.get("connector", view.connector),
-        account=typed.get("account", view.account),
-        method=typed.get("method", view.handle_method),
-    )
-
-
-def _handle_code(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> HandleCode:
-    settings = page_settings(request)
-    official = next((one.official_handle for one in settings.connectors if one.name == view.connector), "")
-    return HandleCode(
-        site=site_of(request),
-        now=now,
-        error=error,
-        slug=slug,
-        network=settings.label(view.connector),
-        account=view.account,
-        official_account=f"@{official}" if official else "",
-    )
-
-
-def _customer_choice(
-    request: Request, now: datetime, slug: str, view: AttemptView, *, form: Form | None = None, error: str = ""
-) -> CustomerChoice:
-    typed = form or {}
-    return CustomerChoice(
-        site=site_of(request),
-        now=now,
-        error=error,
-        slug=slug,
-        handle=view.handle,
-        network=page_settings(request).label(view.connector),
-        methods=customer_methods(ports_of(request)),
-        identifier=typed.get("identifier", view.identifier),
-        method=typed.get("method", view.customer_method),
-    )
-
-
-def _customer_code(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> CustomerCode:
-    kind = view.customer_method if view.customer_method in ("sms", "email", "totp") else "sms"
-    return CustomerCode(
-        site=site_of(request),
-        now=now,
-        error=error,
-        slug=slug,
-        kind=cast("Literal['sms', 'email', 'totp']", kind),
-    )
-
-
-def _confirmation(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> Confirm:
-    provider = next((one.label for one in ports_of(request).providers if one.name == view.provider), view.provider)
-    return Confirm(
-        site=site_of(request),
-        now=now,
-        error=error,
-        slug=slug,
-        handle=view.handle,
-        network=page_settings(request).label(view.connector),
-        kind=cast("MethodKind", "identity" if view.provider else view.customer_method),
-        identifier=view.identifier,
-        provider=provider,
-    )

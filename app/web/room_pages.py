@@ -39,7 +39,7 @@ from app.services import Services
 from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
 from app.sessions.models import Session
 from app.sessions.rules import idle_limit
-from app.web.entry_pages import (
+from app.web.entry_views import (
     customer_methods,
     identity_methods,
     leaving,

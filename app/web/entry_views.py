@@ -1,0 +1,185 @@
+"""The views of an attempt's pages: filled from what the visitor typed or proved, and from nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, cast
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from app.binding import queries
+from app.binding.flows import Leaving as LeavingFor
+from app.binding.ports import BindingPorts
+from app.binding.queries import AttemptView
+from app.binding.rules import network_of
+from app.database import reading
+from app.errors import RiserboError
+from app.services import Services
+from app.sessions.dependencies import VISITOR_COOKIE
+from app.web.pages import Form, page, page_settings, site_of
+from app.web.views import (
+    Confirm,
+    ConnectorChoice,
+    CustomerChoice,
+    CustomerCode,
+    CustomerMethod,
+    HandleChoice,
+    HandleCode,
+    Leaving,
+    MethodKind,
+    SignInRefused,
+)
+
+Purpose = Literal["handle", "customer", "step_up", "unlock"]
+
+
+def ports_of(request: Request) -> BindingPorts:
+    """The ports that `main` gave this door."""
+    ports: BindingPorts = request.app.state.binding_ports
+    return ports
+
+
+async def attempt_view(services: Services, session_id: UUID, slug: str) -> AttemptView:
+    """What may be shown of this browser's attempt; raises `AttemptOver`."""
+    async with reading(services) as db:
+        return await queries.view_of_attempt(db, session_id=session_id, slug=slug, now=services.clock())
+
+
+def set_visitor_cookie(answer: Response, token: str) -> None:
+    """The visitor's session; Lax, because it must survive the return from a sign-in elsewhere."""
+    answer.set_cookie(VISITOR_COOKIE, token, httponly=True, secure=True, samesite="lax", path="/")
+
+
+def visitor_network(request: Request) -> str:
+    """The network that is slowed, never blocked."""
+    return network_of(request.client.host if request.client else "")
+
+
+def leaving(request: Request, services: Services, target: LeavingFor, *, purpose: Purpose, back: str) -> Response:
+    """The page with the plain link to the other site."""
+    view = Leaving(
+        site=site_of(request),
+        now=services.clock(),
+        purpose=purpose,
+        destination=target.destination,
+        host=target.host,
+        url=target.url,
+        back=back,
+        stub=target.stub,
+    )
+    return page(request, view)
+
+
+def refused(request: Request, services: Services, refusal: RiserboError) -> Response:
+    """The neutral page of a sign-in that cannot be finished here, the same for everybody."""
+    view = SignInRefused(site=site_of(request), now=services.clock(), error=refusal.message)
+    return page(request, view, refusal.status)
+
+
+def customer_methods(ports: BindingPorts) -> tuple[CustomerMethod, ...]:
+    """Every way that the bank has switched on; whether it works for a customer is never shown."""
+    codes = [CustomerMethod(kind=method.value) for method in ports.code_methods()]
+    return (*identity_methods(ports), *codes)
+
+
+def identity_methods(ports: BindingPorts) -> tuple[CustomerMethod, ...]:
+    """The identity providers."""
+    return tuple(
+        CustomerMethod(
+            kind="identity",
+            provider=one.name,
+            label=one.label,
+            level=max((int(level) for level in one.relay_resistant.values()), default=2),
+            stub=one.is_stub,
+        )
+        for one in ports.providers
+    )
+
+
+def handle_choice(
+    request: Request, now: datetime, slug: str, view: AttemptView, *, form: Form | None = None, error: str = ""
+) -> HandleChoice:
+    """Name network and account; `form` keeps what was typed."""
+    ports, typed = ports_of(request), form or {}
+    choices = tuple(
+        ConnectorChoice(
+            name=one.name,
+            label=one.label,
+            example=f"@{one.official_handle}",
+            methods=tuple(way.value for way in ports.handle_methods(one)),
+        )
+        for one in ports.connectors
+    )
+    return HandleChoice(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        connectors=choices,
+        connector=typed.get("connector", view.connector),
+        account=typed.get("account", view.account),
+        method=typed.get("method", view.handle_method),
+    )
+
+
+def handle_code_view(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> HandleCode:
+    """The field for the code of the direct message."""
+    settings = page_settings(request)
+    official = next((one.official_handle for one in settings.connectors if one.name == view.connector), "")
+    return HandleCode(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        network=settings.label(view.connector),
+        account=view.account,
+        official_account=f"@{official}" if official else "",
+    )
+
+
+def customer_choice(
+    request: Request, now: datetime, slug: str, view: AttemptView, *, form: Form | None = None, error: str = ""
+) -> CustomerChoice:
+    """The ways to prove being a customer; `form` keeps what was typed."""
+    typed = form or {}
+    return CustomerChoice(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        handle=view.handle,
+        network=page_settings(request).label(view.connector),
+        methods=customer_methods(ports_of(request)),
+        identifier=typed.get("identifier", view.identifier),
+        method=typed.get("method", view.customer_method),
+    )
+
+
+def customer_code_view(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> CustomerCode:
+    """The field for the customer's code; no hint where it went."""
+    kind = view.customer_method if view.customer_method in ("sms", "email", "totp") else "sms"
+    return CustomerCode(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        kind=cast("Literal['sms', 'email', 'totp']", kind),
+    )
+
+
+def confirmation(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> Confirm:
+    """What will be linked: the handle and what the visitor typed."""
+    provider = next((one.label for one in ports_of(request).providers if one.name == view.provider), view.provider)
+    return Confirm(
+        site=site_of(request),
+        now=now,
+        error=error,
+        slug=slug,
+        handle=view.handle,
+        network=page_settings(request).label(view.connector),
+        kind=cast("MethodKind", "identity" if view.provider else view.customer_method),
+        identifier=view.identifier,
+        provider=provider,
+    )
