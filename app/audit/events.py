@@ -26,7 +26,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "note.added": _TEXT,
     "post.received": (*_TEXT, "external", "kind"),
     "reply.checked": ("verdict", "kinds", "text"),
-    "reply.overridden": ("by", "text"),
+    "reply.overridden": ("id", "by", "text", "pt", "key"),
     "reply.registered": (*_TEXT, "purpose", "verdict"),
     "reply.posted": ("id", "external"),
     "reply.failed": ("id", "reason"),

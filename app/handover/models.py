@@ -43,6 +43,7 @@ class GuardBlock(Base):
     purpose: Mapped[str]
     text_hash: Mapped[bytes] = mapped_column(index=True)
     sealed_text: Mapped[bytes]
+    sealed_reason: Mapped[bytes | None]
     decided_by: Mapped[UUID | None]
     created_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]

@@ -12,7 +12,7 @@ from app.cases import queries as cases
 from app.handover import queries, service
 from app.handover.models import Reply
 from app.handover.ports import HandoverPorts
-from app.handover.schemas import BlockOut, CheckIn, CheckOut, ReplyIn, ReplyOut
+from app.handover.schemas import BlockOut, CheckIn, CheckOut, OverrideIn, ReplyIn, ReplyOut
 from app.http.dependencies import Db, ReadDb
 from app.limits.dependencies import Once
 
@@ -78,11 +78,13 @@ async def list_blocks(case_id: UUID, staff: CurrentStaff, db: ReadDb) -> list[Bl
 
 
 @router.post("/blocks/{block_id}/override")
-async def override_block(request: Request, block_id: UUID, staff: CurrentStaff, db: Db, once: Once) -> JSONResponse:
+async def override_block(
+    request: Request, block_id: UUID, body: OverrideIn, staff: CurrentStaff, db: Db, once: Once
+) -> JSONResponse:
     """Let a blocked text leave after all: a supervisor, never its author."""
 
     async def act() -> ReplyOut:
-        return reply_out(await service.override(db, handover_ports(request), staff, block_id))
+        return reply_out(await service.override(db, handover_ports(request), staff, block_id, body.reason))
 
     return await once.answer(db, staff.id, 202, act)
 

@@ -54,3 +54,11 @@ class BlockOut(BaseModel):
     author_id: UUID
     text: str
     created_at: datetime
+
+
+class OverrideIn(BaseModel):
+    """Why a second person lets a blocked text leave."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[CleanText, Field(min_length=10, max_length=500)]

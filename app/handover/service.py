@@ -75,8 +75,10 @@ async def publish(
     return await _send(db, staff, draft, verdict, None)
 
 
-async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_id: UUID) -> Reply:
+async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_id: UUID, reason: str) -> Reply:
     """Let one blocked text leave after all, under its author's signature; never decided by the author.
+
+    The reason is kept sealed, and committed to by the leaf.
 
     Raises `SecondPersonNeeded`, `NotFound` for a block decided before.
     """
@@ -88,18 +90,35 @@ async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_i
     if block.author_id == staff.id:
         record(db, "case.refused", stream=stream, actor=staff, data={"reason": "own_text", "act": "override"})
         raise SecondPersonNeeded
-    services = services_of(db)
-    block.decided_by, block.decided_at = staff.id, services.clock()
-    record(
-        db, "reply.overridden", stream=stream, actor=staff, data={"by": str(staff.id), "text": block.text_hash.hex()}
-    )
+    case = await cases.get(db, staff, block.case_id, lock=True)
+    await _decide(db, staff, case, block, reason)
     author = await account(db, block.author_id)
     if author is None:
         raise NotFound
-    case = await cases.get(db, staff, block.case_id, lock=True)
     text = await block_text(db, block)
     draft = await _draft(db, ports, author.signature, case, (text, block.purpose))
     return await _send(db, staff, draft, await _verdict(db, ports, case, text), block)
+
+
+async def _decide(db: AsyncSession, staff: Staff, case: Case, block: GuardBlock, reason: str) -> None:
+    services = services_of(db)
+    key, stream = await services.vault.key(case.key_id), f"case:{case.id}"
+    block.decided_by, block.decided_at = staff.id, services.clock()
+    block.sealed_reason = seal(key, Place("guard_blocks", "sealed_reason", str(block.id)), reason.encode())
+    context = canonical_json({"stream": stream, "id": str(block.id)})
+    record(
+        db,
+        "reply.overridden",
+        stream=stream,
+        actor=staff,
+        data={
+            "id": str(block.id),
+            "by": str(staff.id),
+            "text": block.text_hash.hex(),
+            "pt": commit(opening(key, str(block.id)), context, reason.encode()).hex(),
+            "key": str(key.id),
+        },
+    )
 
 
 async def blocks_of(db: AsyncSession, staff: Staff, case_id: UUID) -> list[GuardBlock]:
@@ -165,6 +184,7 @@ async def _store_block(db: AsyncSession, staff: Staff, case: Case, wish: tuple[s
             purpose=purpose,
             text_hash=text_hash,
             sealed_text=seal(key, _block_place(block_id), text.encode()),
+            sealed_reason=None,
             decided_by=None,
             created_at=now,
             decided_at=None,

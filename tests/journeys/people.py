@@ -75,7 +75,7 @@ class Customer(Person):
         await self.look("leaving")
         await self.press("main a.button[href^='http']")
         await self.press(f"button[name=person][value='{square_id}']")
-        await self.press("form[action*='authorize'] button[name=decision][value=allow], form button[value=allow]")
+        await self.press("form button[name=decision][value=approve]")
 
     async def prove_by_sms(self, slug: str, number: str, phone: str) -> None:
         await expect(self.page).to_have_url(re.compile(f"/c/{slug}/customer$"))
@@ -126,7 +126,7 @@ class Agent(Person):
 
     async def open_case(self, author: str) -> None:
         await self.go("staff", "/queue")
-        await self.page.locator("main a[href^='/cases/']", has_text=author).first.click()
+        await self.page.locator("main tr", has_text=author).locator("a[href^='/cases/']").first.click()
         await self.page.wait_for_url(re.compile("/cases/"))
 
     async def reply(self, text: str) -> None:

@@ -25,7 +25,7 @@ async def test_a_public_complaint_becomes_a_private_verified_conversation(
     slug = await slug_of(demo, cast.GIULIA.handle)
     await anna.go("staff", "/queue")
     await anna.look("queue")
-    await anna.open_case(cast.GIULIA.name)
+    await anna.open_case(f"@{cast.GIULIA.handle}")
     await anna.look("case")
     await anna.press("form[action$='/claim'] button")
     await anna.reply("Il suo conto IT60X0542811101000000123456 mostra due addebiti.")
