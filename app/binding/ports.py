@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from app.binding.errors import MethodNotOffered
@@ -17,7 +17,8 @@ from app.notifications.senders import Senders
 class BindingPorts:
     """`host` is how texts name our address, `public_url` its base without a trailing slash.
 
-    `language` is that of texts to people whose language nobody knows.
+    `language` is that of texts to people whose language nobody knows. `codes` are the typed codes that the bank's
+    policy accepts: a bank that follows ASVS level 3 takes neither SMS nor e-mail, and still sends its notices by them.
     """
 
     bank: str
@@ -28,6 +29,7 @@ class BindingPorts:
     senders: Senders
     providers: Sequence[OfferedProvider] = ()
     language: str = "it"
+    codes: Collection[str] = tuple(CodeMethod)
 
     def connector(self, name: str) -> Connector:
         """The network of this name; raises `MethodNotOffered`."""
@@ -54,8 +56,12 @@ class BindingPorts:
 
     def code_methods(self) -> tuple[CodeMethod, ...]:
         """The typed codes that the bank has switched on; whether they work for a customer is never shown."""
-        ways = (CodeMethod.SMS, self.senders.sms), (CodeMethod.EMAIL, self.senders.mail)
-        return (*(method for method, sender in ways if sender is not None), CodeMethod.TOTP)
+        possible = {CodeMethod.TOTP}
+        if self.senders.sms is not None:
+            possible.add(CodeMethod.SMS)
+        if self.senders.mail is not None:
+            possible.add(CodeMethod.EMAIL)
+        return tuple(method for method in CodeMethod if method in possible and method in self.codes)
 
     def sign_in_return(self, connector: str) -> str:
         """The exact redirect URI of this network, of no other (against mix-up, RFC 9700 section 4.4)."""

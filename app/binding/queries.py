@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Staff
@@ -135,12 +135,17 @@ async def authenticators_of(db: AsyncSession, binding_id: UUID, *, lock: bool = 
 
 
 async def proofs_of_binding(db: AsyncSession, binding_id: UUID) -> tuple[ProofFact, ...]:
-    """The evidence that a binding rests on, oldest first; the customer may see their own."""
+    """The evidence that a binding rests on now, oldest first: from the last way in on. The customer may see it too."""
+    last_way_in = (
+        select(func.max(Attempt.created_at))
+        .where(Attempt.binding_id == binding_id, Attempt.state == State.BOUND, Attempt.kind == Kind.ENTRY)
+        .scalar_subquery()
+    )
     rows = await db.execute(
         select(Proof, Attempt.connector)
         .join(Attempt, Attempt.id == Proof.attempt_id)
-        .where(Attempt.binding_id == binding_id, Attempt.state == State.BOUND)
-        .order_by(Proof.proved_at, Proof.id)
+        .where(Attempt.binding_id == binding_id, Attempt.state == State.BOUND, Attempt.created_at >= last_way_in)
+        .order_by(Proof.proved_at, Proof.level, Proof.id)
     )
     return tuple(_fact(proof, connector or "") for proof, connector in rows)
 

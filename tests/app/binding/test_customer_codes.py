@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.binding import customer_proof
@@ -277,6 +279,18 @@ async def test_what_is_not_switched_on_cannot_be_chosen_and_nothing_typed_is_ask
         await visitor.ask_code(method="carrier_pigeon")
     with pytest.raises(AccountNeeded):
         await visitor.ask_code("  ")
+
+
+async def test_a_bank_may_refuse_codes_by_sms_and_e_mail_and_still_send_notices(bank: Bank) -> None:
+    bank.ports = replace(bank.ports, codes=("totp",))
+    visitor = await at_the_customer_step(bank)
+    for method in ("sms", "email"):
+        with pytest.raises(MethodNotOffered):
+            await visitor.ask_code(method=method)
+    await visitor.identify()
+    await visitor.confirm()
+    await bank.work()
+    assert "/not-me" in bank.phone.sms[-1][1]
 
 
 async def test_a_customers_proof_holds_ten_minutes(bank: Bank) -> None:
