@@ -21,15 +21,17 @@ _AMOUNT: Final = re.compile(
     rf"{_CURRENCY}\W{{0,2}}{_NUMBER}|{_NUMBER}\W{{0,2}}{_CURRENCY}|{_SPOKEN}\W{{0,2}}{_CURRENCY}"
 )
 _BARE: Final = re.compile(
-    r"(?<![\d.,/:-])\d{1,3}(?:[. ']\d{3}){0,4},\d{2}(?![\d.,/%:-]|\s?%)|(?<![\d.,/:-])\d{1,9}\.\d{2}(?![\d.,/%:-]|\s?%)"
+    r"(?<![\d.,/:-])(?:\d{1,3}(?:[. ']\d{3}){0,4},\d{2}|(?<!alle )(?<!ore )(?<!at )\d{1,9}\.\d{2})(?![\d.,/%:-]|\s?%)"
 )
 _ACCOUNT_WORDS: Final = re.compile(
-    r"\b(?:sald[oi]|giacenz[ae]|disponibilita|disponibile|bonific\w+|addebit\w+|accredit\w+|stipendio|pensione|"
+    r"\b(?:sald[oi]|giacenz[ae]|disponibilita|disponibile|bonific\w+|\w{0,3}addebit\w+|\w{0,3}accredit\w+|"
+    r"domiciliazion\w+|(?:sul|dal|nel) conto|stipendio|pensione|"
     r"rat[ae]|preliev\w+|"
     r"prelevat\w+|moviment[oi]|rimbors\w+|storn\w+|scopert[oi]|fido|debito|debiti|esposizione|insolut\w+|"
     r"versa(?:mento|menti|to)|"
     r"pagament\w+|pagat[oaie]|giroconto|transazion\w+|trattenut\w+|plafond|mutuo|prestito|"
-    r"balance|overdraft|transfer\w*|debit\w*|charg(?:e|ed|es|ing)|credited|withdr\w+|payments?|paid|refund\w*|salary|"
+    r"on (?:the|your|her|his) account|balance|overdraft|transfer\w*|debit\w*|charg(?:e|ed|es|ing)|credited|"
+    r"withdr\w+|payments?|paid|refund\w*|salary|"
     r"instal+ments?|transactions?|deposit(?:ed|s)?|owe[sd]?|owing|arrears|mortgage|loan)\b"
 )
 _HOLDING: Final = re.compile(
@@ -45,8 +47,9 @@ _GENERIC: Final = re.compile(
     r"per (?:year|month)|a (?:year|month)|"
     r"in general|every|annual|monthly|guarante\w+|protected|free)\b|all'anno|l'anno|d'anno"
 )
+_TARIFF: Final = re.compile(r"\b(?:cost[ai]|costano|costo|canon[ei]|commission[ei]|tariff\w+|fees?|costs?)\b")
 _PERSONAL: Final = re.compile(
-    r"\b(?:su[oai]|suoi|sue|tu[oae]|tuoi|vostr[oaie]|le abbiamo|ti abbiamo|vi abbiamo|l abbiamo|le e|ti e|"
+    r"\b(?:su[oae]|suoi|tu[oae]|tuoi|vostr[oaie]|le abbiamo|ti abbiamo|vi abbiamo|l abbiamo|le e|ti e|"
     r"le sono|ti sono|lei|"
     r"abbiamo (?:addebitat|accreditat|rimborsat|stornat|trattenut|pagat|ricevut|verificat)\w*|"
     r"your|yours|we(?: have|'ve)? (?:charged|debited|credited|refunded|paid|received|returned|sent)|you (?:have|"
@@ -92,6 +95,8 @@ def _judge(text: str, start: int, end: int) -> Severity | None:
         return WARN if condition and generic and usual else BLOCK
     if not generic:
         return BLOCK
+    if _TARIFF.search(sentence):
+        return None
     return None if usual else WARN
 
 

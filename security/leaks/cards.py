@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from security.leaks.findings import BLOCK, Leak, Leaks
@@ -28,12 +29,21 @@ def luhn_remainder(digits: str) -> int:
     return (plain + sum(_DOUBLED[int(digit)] for digit in digits[-2::-2])) % 10
 
 
+def _is_counting(groups: list[Token]) -> bool:
+    """Whether the groups are 7, 8, 9, 10 and so on: a list, not a number."""
+    numbers = [int(token.digits) for token in groups]
+    return len(numbers) > 2 and all(after == before + 1 for before, after in pairwise(numbers))
+
+
 def find_cards(view: View, row: list[Token]) -> Leaks:
     """Full card numbers made of whole groups of the row; the longest from each group on."""
     best = {
         start: end
-        for digits, _head, start, end in windows(row, 13, 19)
-        if _ISSUERS.fullmatch(digits) and luhn_remainder(digits) == 0 and len(set(digits)) > 1
+        for digits, groups, start, end in windows(row, 13, 19)
+        if _ISSUERS.fullmatch(digits)
+        and luhn_remainder(digits) == 0
+        and len(set(digits)) > 1
+        and not _is_counting(groups)
     }
     for start, end in best.items():
         yield Leak(*view.span(start, end), "card", BLOCK)

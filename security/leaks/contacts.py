@@ -30,14 +30,15 @@ _FREE: Final = ("800", "803")
 
 def is_calendar(view: View, row: list[Token]) -> bool:
     """Whether the row is nothing but dates and times of day, as in opening hours."""
-    return _CALENDAR.fullmatch(view.text, row[0].start, row[-1].end) is not None
+    spelled_out = all(len(token.digits) == 1 for token in row)
+    return not spelled_out and _CALENDAR.fullmatch(view.text, row[0].start, row[-1].end) is not None
 
 
 def _international(view: View, row: list[Token]) -> Leaks:
     for first, token in enumerate(row):
-        plus = view.text[max(0, token.start - 2) : token.start].rstrip(" (").endswith("+")
-        zeros = token.digits.startswith("00") and not plus
-        if not plus and not zeros:
+        plus = view.text.find("+", max(0, token.start - 3), token.start)
+        zeros = plus < 0 and token.digits.startswith("00")
+        if plus < 0 and not zeros:
             continue
         digits, end = "", token.start
         for part in row[first : first + 17]:
@@ -47,7 +48,7 @@ def _international(view: View, row: list[Token]) -> Leaks:
         number = digits[2:] if zeros else digits
         code = _COUNTRY_CODE.match(number)
         if code and 9 <= len(number) <= 15 and (code[0] not in ("1", "7") or len(number) == 11):
-            yield Leak(*view.span(token.start, end), "phone", BLOCK, "international")
+            yield Leak(*view.span(token.start if zeros else plus, end), "phone", BLOCK, "international")
 
 
 def _severity(view: View, start: int) -> Severity:
@@ -60,7 +61,7 @@ def _tight(view: View, start: int, end: int) -> bool:
 
 
 def _italian(view: View, row: list[Token]) -> Leaks:
-    for digits, head, start, end in windows(row, 8, 12):
+    for digits, groups, start, end in windows(row, 8, 12):
         if digits.startswith("39") and _MOBILE.fullmatch(digits[2:]):
             yield Leak(*view.span(start, end), "phone", _severity(view, start), "mobile")
         elif not _tight(view, start, end):
@@ -68,6 +69,7 @@ def _italian(view: View, row: list[Token]) -> Leaks:
         elif _MOBILE.fullmatch(digits):
             yield Leak(*view.span(start, end), "phone", _severity(view, start), "mobile")
         elif _LANDLINE.fullmatch(digits):
+            head = groups[0].digits
             single = len(head) == len(digits) or len(head) == 1
             if single or _AREA.fullmatch(head):
                 yield Leak(*view.span(start, end), "phone", _severity(view, start), "landline")
@@ -78,8 +80,6 @@ def find_phones(view: View, row: list[Token]) -> Leaks:
 
     Free-phone numbers (800, 803) belong to firms and tell nothing about a customer: they pass.
     """
-    if is_calendar(view, row):
-        return
     yield from _international(view, row)
     yield from _italian(view, row)
 

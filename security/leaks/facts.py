@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from security.leaks.findings import BLOCK, Leak, Leaks
@@ -32,6 +33,7 @@ def skeleton(text: str) -> str:
 def _name_forms(value: str) -> Iterator[str]:
     parts = re.findall(r"[^\W\d_]+", value)
     yield from (part for part in parts if len(part) > 2)
+    yield from (first + second for first, second in pairwise(parts))
     if len(parts) > 1:
         yield "".join(reversed(parts))
 

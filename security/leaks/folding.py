@@ -114,9 +114,18 @@ def _nothing(_match: re.Match[str]) -> str:
     return ""
 
 
+def _but_the_last(match: re.Match[str]) -> str:
+    return _without_spaces(match)[:-1] + match[0][-2:]
+
+
 def spoken_letters(view: View) -> View:
     """Letters that stand one by one ("s a l d o") drawn together."""
     return view.rewritten(_SINGLES, _without_spaces)
+
+
+def spoken_letters_before_a_word(view: View) -> View:
+    """The same where the last of them is a word of its own ("p i n è 1234")."""
+    return view.rewritten(_SINGLES, _but_the_last)
 
 
 def reversed_view(view: View) -> View:
@@ -134,7 +143,7 @@ def _unmasked(view: View, one: str) -> View:
 def word_views(text: str) -> Iterator[View]:
     """Every distinct way to read the words of a text; the plain one first."""
     base = fold(text)
-    readings = [base, spoken_letters(base)]
+    readings = [base, spoken_letters(base), spoken_letters_before_a_word(base)]
     if not _RIGHT_TO_LEFT.isdisjoint(text):
         readings.append(reversed_view(base))
     seen: set[str] = set()

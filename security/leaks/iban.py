@@ -91,6 +91,8 @@ def even_value(character: str) -> int:
 def find_italian_accounts(stream: Stream) -> Leaks:
     """The old Italian co-ordinates (CIN, ABI, CAB, account), which are the IBAN without its first four characters."""
     for match in _ITALIAN_ACCOUNT.finditer(stream.text):
+        if not stream.token_starts(match.start(1)):
+            continue
         account = match[2]
         total = sum(map(odd_value, account[::2])) + sum(map(even_value, account[1::2]))
         if total % 26 == even_value(match[1]) and stream.token_ends(match.end(2)):

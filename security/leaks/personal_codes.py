@@ -33,7 +33,8 @@ def find_tax_codes(stream: Stream) -> Leaks:
         code = _tax_code(match[1])
         start, end = match.span(1)
         alone = stream.token_starts(start) and stream.token_ends(end)
-        if sum(map(str.isdigit, match[1])) < 4 and not (alone and stream.places[end - 1] - stream.places[start] == 15):
+        whole = stream.places[end - 1] - stream.places[start] == 15
+        if sum(map(str.isdigit, match[1])) < 4 and not (alone and whole):
             continue
         day = int((code[9:11]).translate(_OMOCODIA)) % 40
         if not 1 <= day <= 31:
@@ -41,7 +42,7 @@ def find_tax_codes(stream: Stream) -> Leaks:
         total = sum(map(odd_value, code[:15:2])) + sum(map(even_value, code[1:15:2]))
         if total % 26 == even_value(code[15]):
             yield Leak(*stream.span(start, end), "tax_code", BLOCK)
-        elif alone and sum(map(str.isdigit, match[1])) >= 5:
+        elif alone and whole and sum(map(str.isdigit, match[1])) >= 5:
             yield Leak(*stream.span(start, end), "tax_code_like", WARN)
 
 
@@ -51,7 +52,7 @@ _OFFICES: Final = frozenset((*range(1, 101), 120, 121, 888, 999))
 
 def find_vat_numbers(view: View, row: list[Token]) -> Leaks:
     """Partite IVA: eleven digits with their check digit and a known office, alone or after the word."""
-    for digits, _head, start, end in windows(row, 11, 11):
+    for digits, _groups, start, end in windows(row, 11, 11):
         if luhn_remainder(digits) or int(digits[7:10]) not in _OFFICES or int(digits) < 1000:
             continue
         named = _VAT_WORDS.search(view.text, max(0, start - 30), start)
@@ -64,7 +65,7 @@ _DOCUMENT: Final = re.compile(
     r"\b(?:carta d\W?identita|documento|c\W?i\W{0,2}e|passaporto|patente|identity card|id card|passport|"
     r"driving licen[cs]e)"
     r"(?:\W{1,3}(?:di guida|elettronica|numero|number|num|nr|no|n|e|is|with|con|il|the)){0,4}\W{1,4}"
-    r"(?P<number>[a-z]{1,2}\W?\d{5,7}\W?[a-z]{0,2}|[a-z]{2}\d[a-z0-9]{7}|\d{9})(?![a-z0-9])"
+    r"(?P<number>[a-z]{1,2}\W?\d{5,7}\W?[a-z]{0,2}|[a-z]{2}\d[a-z0-9]{7}|[a-z]\d[a-z0-9]{7}[a-z]|\d{9})(?![a-z0-9])"
 )
 _BIRTH: Final = re.compile(
     r"\b(?:nat[oaie]|nascita|born|birth|birthday|compleanno)(?:\W{1,3}[a-z]{1,14}){0,4}?\W{1,4}"

@@ -9,13 +9,13 @@ _KIND: Final = (
     "(?:new |old |own |joint |existing |average |recent |first |second |latest |last |current |monthly ){0,2}"
 )
 _PRODUCT: Final = (
-    f"(?:(?:(?:current|savings?|bank|checking|joint|business|deposit) )?accounts?(?! (?:here )?(?:on|at|name|"
+    f"(?:(?:(?:current|savings?|bank|checking|joint|business|deposit) )?(?:accounts?|accts?|a c)(?! (?:here )?(?:on|at|name|"
     f"handle) {_NETWORKS}| handle| name>)|mortgages?|loans?|"
     "(?:(?:credit|debit|prepaid|bank|payment) )?cards?|overdraft|balances?|savings|isa|deposits?|portfolio|"
     "investments?|"
     "(?:bank|account|card) statements?|direct debits?|standing orders?|instal+ments?|che(?:que|ck)s|salary|"
     "transfers?|withdrawals?|iban|"
-    "sort code|online banking|pension|pin|cash machine withdrawal|repayments?|arrears)"
+    "sort code|online banking|pension|pin|cash machine withdrawal|transactions?|payments?|repayments?|arrears)"
 )
 _ADJECTIVE: Final = "(?:valued |loyal |existing |long ?standing |good |private |business |premium ){0,2}"
 _CUSTOMER: Final = "(?:customers?|clients?|account ?holders?|card ?holders?|borrowers?)"
@@ -88,6 +88,31 @@ ENGLISH: Final = (
         "<you (?:have been|were|ve been|had been|will be)(?: already| wrongly| correctly){0,2} (?:refunded|"
         "credited|debited|charged|reimbursed|billed|overcharged)>",
     ),
+    ("your product", "block", f"<your (?:\\w{{1,10}} )?application for (?:an? |the )?{_PRODUCT}>"),
+    (
+        "we have done",
+        "block",
+        "<(?:we|i)(?: have| ve| had)?(?: already| just| now){0,2} (?:refunded|credited|reversed|waived|debited|charged) your>",
+    ),
+    (
+        "refunded",
+        "block",
+        "<we(?: will| ll| are going to| are| shall) (?:refund|credit|reimburse|debit|charge)(?:ing)? (?:you|your)>",
+    ),
+    (
+        "refunded",
+        "block",
+        "<we(?: have| ve)?(?: already| just| now){0,2} (?:refunded|credited|debited|returned|paid) (?:\\w{1,8} ){1,4}(?:back )?to you>",
+    ),
+    (
+        "refunded",
+        "block",
+        "<(?:ve|have|we)(?: already| just)? (?:refunded|credited|debited) (?:\\w{1,8} ){1,4}back>",
+    ),
+    ("your product", "block", "<your application (?:has been|was|is) (?:approved|rejected|declined|accepted|refused)>"),
+    ("your product", "block", f"<your {_KIND}(?:stamp duty|fees?|commission)>"),
+    ("your money", "block", "<your (?:money|funds) (?:is|are) (?:\\w{1,10} ){0,2}with us>"),
+    ("is a customer", "status", f"<(?:you are|you re|youre) one of our (?:\\w{{3,10}} ){{0,2}}{_CUSTOMER}>"),
     ("in your name", "block", "<(?:account|card|mortgage|loan|policy|record)s? (?:\\w{1,10} )?(?:in|under) your name>"),
     (
         "thanks",

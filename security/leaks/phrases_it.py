@@ -11,12 +11,12 @@ from typing import Final
 _YOUR: Final = "(?:suo|sua|suoi|sue|tuo|tua|tuoi|tue|vostr[oaie])"
 _KIND: Final = "(?:(?:nuov|vecchi|prim|second|stess)[oa] |nostr[oa] |attuale |nuovi |nuove )?"
 _PRODUCT: Final = (
-    "(?:cont[oi](?: corrente| correnti| deposito)?|c c|cart[ae](?! d identita)|bancomat|mutu[oi]|prestit[oi]|"
+    "(?:cont[oi](?: corrente| correnti| deposito)?|c c|cart[ae](?! d identita)|bancomat|prepagat[ae]|ricaricabil[ei]|mutu[oi]|prestit[oi]|"
     "finanziament[oi]|"
     "deposit[oi]|libretto|fido|leasing|polizz[ae]|investiment[oi]|portafogli[oa]?|dossier|titoli|saldo|giacenza|"
     "bonific[oi]|"
     "stipendio|pensione|rat[ae]|iban|assegn[oi]|estratt[oi] conto|moviment[oi]|home banking|internet banking|risparmi|"
-    "addebit[oi]|accredit[oi]|preliev[oi]|cassetta di sicurezza|credenziali|pin|rapporto(?! (?:con|tra))|scoperto)"
+    "addebit[oi]|accredit[oi]|preliev[oi]|cassetta di sicurezza|credenziali|pin|bollo|commission[ei]|pagament[oi]|operazion[ei]|transazion[ei]|rapporto(?! (?:con|tra))|scoperto)"
 )
 _BANK: Final = (
     "(?:con noi|presso di noi|da noi|presso noi|presso la nostra (?:banca|filiale)|nella nostra banca|in banca da noi)"
@@ -27,7 +27,7 @@ _DONE: Final = (
     "rimborsat|ricaricat|riattivat|sospes|cercat|trovat|rintracciat|riaccreditat|addebitat|accreditat|stornat)[oaie]"
 )
 _MONEY_DONE: Final = (
-    "(?:addebitat|accreditat|rimborsat|stornat|bloccat|sbloccat|riaccreditat|trattenut|erogat|concess|riattivat|"
+    "(?:addebitat|accreditat|rimborsat|stornat|bloccat|sbloccat|riaccreditat|trattenut|applicat|erogat|concess|riattivat|"
     "pignorat|prelevat|"
     "restituit|liquidat|negat|sospes)[oaie]"
 )
@@ -47,7 +47,7 @@ ITALIAN: Final = (
     (
         "your product",
         "block",
-        "<(?:cont[oi]|cart[ae]|mutuo|prestito|saldo|bonifico)(?: corrente)? (?:suo|sua|tuo|tua|"
+        "(?<!per\\x20)<(?:cont[oi]|cart[ae]|mutuo|prestito|saldo|bonifico)(?: corrente)? (?:suo|sua|tuo|tua|"
         "vostr[oa])(?! malgrado)>",
     ),
     (
@@ -61,6 +61,39 @@ ITALIAN: Final = (
         "<(?:in quanto|essendo|visto che (?:sei|e)|dato che (?:sei|e)|poiche (?:sei|e)) (?:gia )?(?:cliente|"
         "correntista|titolare)>",
     ),
+    ("as our customer", "block", "<come (?:correntista|mutuatari[oa]|intestatari[oa]|cliente (?:di|della))>"),
+    (
+        "as our customer",
+        "block",
+        "<nostr[oa] (?:affezionat|fedel|stimat|car|vecchi|buon|otti)\\w{1,3} (?:cliente|correntista)>",
+    ),
+    ("as our customer", "block", "<in qualita di (?:nostr[oa] )?(?:cliente|correntista|titolare)>"),
+    ("you have with us", "status", f"<(?:avendo|possedendo) (?:lei |tu )?(?:un|una|due|tre|il|la|piu) {_PRODUCT}>"),
+    (
+        "in your name",
+        "block",
+        "<(?:bonifico|accredito|assegno|rimborso|storno) (?:\\w{1,12} )?a (?:suo|tuo|vostro) favore>",
+    ),
+    (
+        "we have done",
+        "block",
+        "<(?:confermo|confermiamo|verificato|vediamo) che (?:il|la) (?:conto|carta|mutuo|prestito|bonifico|addebito|rimborso) "
+        "(?:non )?(?:e|era) (?:gia |ancora )?stat[oa]>",
+    ),
+    (
+        "your product",
+        "block",
+        f"<{_YOUR} (?:domanda|richiesta) e stata (?:approvata|respinta|accolta|rifiutata|deliberata|declinata)>",
+    ),
+    ("refunded", "block", "<(?:lei e|sei)(?: gia)? stat[oa] (?:gia )?rimborsat[oa]>"),
+    (
+        "refunded",
+        "block",
+        "<(?:le|ti|vi|la) (?:rimborser\\w{2,4}|rimborsiamo|storner\\w{2,4}|storniamo|riaccredit\\w{2,6}|accrediter\\w{2,4})>",
+    ),
+    ("records", "block", "<(?:compar|risult|figur)\\w{1,3} (?:tra|fra) i nostri (?:clienti|correntisti)>"),
+    ("your product", "block", f"<sulla {_YOUR} posizione>"),
+    ("your people", "warn", f"<{_YOUR} (?:soldi|denaro)>"),
     (
         "is a customer",
         "status",
@@ -100,7 +133,7 @@ ITALIAN: Final = (
         "we see",
         "block",
         f"<(?:vediamo|vedo|notiamo|noto|risulta(?:no)?|constatiamo|abbiamo visto|rileviamo|confermiamo|"
-        f"confermo)(?: anche| qui| infatti)? che (?:lei |tu |voi )?(?:non )?(?:ha|hai|abbia|abbiate|avete|"
+        f"confermo)(?: anche| qui| infatti)?(?: (?:dal|nel|dai|nei|dalla) (?:su|tu|vostr)\\w{{1,2}} \\w{{4,12}})? che (?:lei |tu |voi )?(?:non )?(?:ha|hai|abbia|abbiate|avete|"
         f"possied\\w|dispon\\w|detien\\w|aveva|avevi)>{_HARMLESS}",
     ),
     (
@@ -134,10 +167,27 @@ ITALIAN: Final = (
     (
         "we have done",
         "block",
-        f"<(?:le|ti|vi|gliel|l|te l)(?: \\w{{2,4}})? (?:abbiamo|e stat[oa]|sono stat[ie]|era stat[oa]|verra|"
+        f"<(?:le|ti|vi|gliel|l|te l)(?: \\w{{2,4}})? (?:abbiamo|e stat[oa]|sono stat[ie]|era stat[oa]|verra|verranno|saranno|viene|vengono|"
         f"sara|hanno)(?: gia| appena| anche| erroneamente| subito| due volte){{0,2}} {_MONEY_DONE}>",
     ),
-    ("in your name", "block", "<intestat[oaie] (?:a )?(?:lei|te|voi|suo nome|tuo nome|vostro nome)>"),
+    (
+        "the product you",
+        "block",
+        f"<{_PRODUCT} che (?:ci |lei |tu |ti |le |vi ){{0,2}}(?:ha|hai|abbiamo|avete) (?:spedit|chiest|richiest|apert|"
+        "sottoscritt|concess|erogat|bloccat|attivat|emess|rilasciat|acces)[oaie]>",
+    ),
+    ("the product you", "block", f"<che (?:vede|vedi|vedete|trova|trovi) (?:sul|nel|sulla|nella|sull) {_PRODUCT}>"),
+    ("your product", "block", f"<{_YOUR} (?:domanda|richiesta|pratica) (?:di|per (?:il|la|un)) {_PRODUCT}>"),
+    (
+        "no relationship",
+        "status",
+        "<(?:ha|hai|avete) (?:un |alcun |nessun )?rapport[oi] (?:bancar\\w{1,2} )?con (?:noi|la nostra banca|questa banca)>",
+    ),
+    (
+        "in your name",
+        "block",
+        "<intestat[oaie] (?:a )?(?:lei|te|voi|suo nome|tuo nome|vostro nome)>|<a (?:lei|te|voi) intestat[oaie]>",
+    ),
     (
         "in your name",
         "block",

@@ -34,7 +34,7 @@ class _Rule:
 def _compile(phrase: str, *, bounded: bool) -> re.Pattern[str]:
     """A blank stands for anything but letters and digits, or nothing; `<` and `>` for the edge of a word."""
     edge = r"\b" if bounded else ""
-    return re.compile(re.sub(r"(?<!\?)[<>]", lambda _: edge, phrase.replace(" ", W)))
+    return re.compile(re.sub(r"(?<!\?)<|>", lambda _: edge, phrase.replace(" ", W)))
 
 
 def _rules() -> tuple[_Rule, ...]:

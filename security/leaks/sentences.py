@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_END: Final = re.compile(r"[.!?…](?=\s|$)|\n|[;:] ")
+_END: Final = re.compile(r"[.!?…](?=\s|$)|\n|; ")
 _REACH: Final = 240
 
 W: Final = r"[\W_]{0,4}"
 
-SHARING: Final = (
-    r"scriv\w*|condivid\w*|condivis\w*|comunic\w*|pubblic\w*|invi\w*|fornir\w*|forni\w*|mett\w*|mand\w*|"
-    r"riport\w*|diffond\w*|"
-    r"rivel\w*|dica|dire|dirl\w*|dar\w*|dia|cheder\w*|chied\w*|inserir\w*|inserisc\w*|post\w*|lasci\w*|share|"
-    r"sharing|send|sending|"
-    r"publish\w*|give|giving|disclos\w*|tell|telling|write|writing|ask\w*|reveal\w*|put|include|paste|type|enter"
+_SHARING: Final = (
+    r"scriv\w*|condivid\w*|condivis\w*|comunic\w*|pubblic\w*|invi\w*|fornir\w*|forni\w*|mett\w*|mand\w*|riport\w*|"
+    r"diffond\w*|rivel\w*|dica|dire|dirl\w*|dar\w*|dia|cheder\w*|chied\w*|inserir\w*|inserisc\w*|post\w*|lasci\w*|"
+    r"share|sharing|send|sending|publish\w*|give|giving|disclos\w*|tell|telling|write|writing|ask\w*|reveal\w*|put|"
+    r"include|paste|type|enter"
 )
-# "Never write your account number here": the advice that every bank repeats, and which confirms nothing.
+# "Never write your account number here": the advice that every bank repeats, and which confirms nothing. It ends where
+# the phrase begins, with no new clause between: "Do not worry, we write to you: your account is fine" is no advice.
 ADVICE: Final = re.compile(
-    rf"\b(?:non|mai|senza|evit\w*|nessuno|never|not|don{W}t|avoid|without|nobody|"
-    rf"no one)\b[^.!?\n]{{0,60}}?\b(?:{SHARING})\b"
+    r"\b(?:non|mai|senza|evit\w*|nessuno|never|not|don\W?t|avoid|without|nobody|no one)\b[^.,:;!?\n]{0,40}?"
+    rf"\b(?:{_SHARING})\b[^.:;!?\n]{{0,80}}$"
 )
 # "If you are a customer ...": says nothing about whether they are.
 CONDITION: Final = re.compile(
@@ -31,8 +31,7 @@ CONDITION: Final = re.compile(
     r"|\bper (?:i|tutti i|chi e|ogni)\b[^.!?\n]{0,12}\b(?:client[ei]|titolar[ei]|correntist[ai])\b"
     r"|\b(?:i (?:nostri )?clienti|ogni cliente|ciascun cliente) (?:possono|puo|trovano|trova|ricevono|riceve|"
     r"vedono|vede|hanno|ha)\b"
-    r"|\b(?:if|when|whether|in case|should|unless)\W{1,3}you\b[^.!?\n]{0,16}?\b(?:are|re|have|hold|own|bank|"
-    r"be)\b[^.!?\n]{0,24}?"
+    r"|\b(?:if|when|whether|in case|should|unless)\W{1,3}you(?:\W?re|\W?ve)?\b[^.!?\n]{0,40}?"
     r"\b(?:customers?|clients?|accounts?|cards?|mortgage|loan|with us)\b"
     r"|\bfor (?:all )?(?:our )?customers\b|\b(?:customers|clients|account holders) (?:can|may|will|should|"
     r"receive|find)\b"

@@ -12,6 +12,7 @@ from security.leaks.folding import View
 _TOKEN: Final = re.compile(r"[a-z0-9]+")
 _WIDEST_GAP: Final = 4
 BREAK: Final = "|"
+_NOWHERE: Final = -1
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def stream_of(view: View) -> Stream:
         start, end = token.span()
         if start - last > _WIDEST_GAP:
             pieces.append(BREAK)
-            places.append(last)
+            places.append(_NOWHERE)
         pieces.append(token[0])
         places.extend(range(start, end))
         last = end
@@ -66,6 +67,7 @@ class Token:
 _DIGIT_TOKEN: Final = re.compile(r"[a-z0-9|]+")
 _READ_AS: Final = str.maketrans("oilsbzgq|", "011582991")
 _LETTERS_LIKE_DIGITS: Final = frozenset("oilsbzgq|")
+_LIKEST: Final = frozenset("oil|")
 _ALL_LETTERS: Final = re.compile(r"[oil|]{2,8}")
 _ITALIAN_WORDS: Final = frozenset(("il", "lo", "io", "li", "oil", "oli", "olio", "illi"))
 
@@ -76,9 +78,10 @@ def _read_digits(token: str, *, after_digits: bool) -> str | None:
     letters = [character for character in token if not character.isdigit()]
     if not _LETTERS_LIKE_DIGITS.issuperset(letters):
         return None
-    if len(token) > len(letters) and 2 * len(letters) <= len(token) + 1:
+    mixed = len(token) > len(letters)
+    if mixed and (2 * len(letters) <= len(token) + 1 or _LIKEST.issuperset(letters)):
         return token.translate(_READ_AS)
-    if after_digits and _ALL_LETTERS.fullmatch(token) and token not in _ITALIAN_WORDS:
+    if after_digits and not mixed and _ALL_LETTERS.fullmatch(token) and token not in _ITALIAN_WORDS:
         return token.translate(_READ_AS)
     return None
 
@@ -100,10 +103,10 @@ def digit_rows(view: View) -> Iterator[list[Token]]:
 
 
 class Window(NamedTuple):
-    """Some neighbouring groups of a row: all digits, the first group's, and the place in the view."""
+    """Some neighbouring groups of a row: all their digits, the groups, and their place in the view."""
 
     digits: str
-    head: str
+    groups: list[Token]
     start: int
     end: int
 
@@ -112,9 +115,9 @@ def windows(row: list[Token], shortest: int, longest: int) -> Iterator[Window]:
     """Every run of whole groups with that many digits in all."""
     for first, head in enumerate(row):
         digits = ""
-        for token in row[first : first + longest]:
+        for last, token in enumerate(row[first : first + longest], first):
             digits += token.digits
             if len(digits) > longest:
                 break
             if len(digits) >= shortest:
-                yield Window(digits, head.digits, head.start, token.end)
+                yield Window(digits, row[first : last + 1], head.start, token.end)
