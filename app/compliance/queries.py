@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Staff
 from app.audit import queries as audit
-from app.audit.models import Leaf, SequencedLeaf
+from app.audit.models import Leaf, SequencedLeaf, SignedCheckpoint
 from app.binding.models import Attempt
 from app.binding.rules import Kind, State
 from app.compliance.models import Export
 from app.compliance.rules import Head
+from app.compliance.verifier import OPENINGS, parse_leaf
 from app.conversations.models import Conversation
 from app.database import services_of
 from app.permissions import ROLE_PERMISSIONS, Permission
@@ -85,14 +85,12 @@ async def heads_of_room(db: AsyncSession, conversation_id: UUID) -> list[Head]:
 
 
 async def _named_by_room(db: AsyncSession, stream: str, last: int) -> set[str]:
-    """The cases and the binding that the room's leaves name when it is opened."""
-    leaves = (await db.execute(select(Leaf.leaf).where(Leaf.stream == stream, Leaf.n <= last))).scalars()
+    """The cases and the binding that the room's leaves name when it is opened; raises EvidenceFails."""
     named = set()
-    for raw in leaves:
-        document = json.loads(raw)
-        if document["t"] in ("room.opened", "room.reopened"):
-            data = document["data"]
-            named |= {f"{kind}:{data[kind]}" for kind in ("case", "binding") if kind in data}
+    for row in await db.execute(select(Leaf.n, Leaf.leaf).where(Leaf.stream == stream, Leaf.n <= last)):
+        leaf = parse_leaf(row.n, row.leaf)
+        if leaf.body["t"] in OPENINGS:
+            named |= {f"{kind}:{leaf.data[kind]}" for kind in ("case", "binding") if kind in leaf.data}
     return named
 
 
@@ -119,3 +117,11 @@ async def leaf_page(db: AsyncSession, start: int, end: int) -> list[bytes]:
         .order_by(SequencedLeaf.leaf_index)
     )
     return list((await db.execute(statement)).scalars())
+
+
+async def newest_checkpoint(db: AsyncSession, as_of: int | None) -> SignedCheckpoint | None:
+    """The newest signed checkpoint, or the newest of at most `as_of` leaves."""
+    statement = select(SignedCheckpoint).order_by(SignedCheckpoint.size.desc()).limit(1)
+    if as_of is not None:
+        statement = statement.where(SignedCheckpoint.size <= as_of)
+    return (await db.execute(statement)).scalar_one_or_none()

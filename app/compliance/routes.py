@@ -57,9 +57,14 @@ async def list_exports(
 
 
 @router.get("/exports/trust")
-async def trust(staff: CurrentStaff, services: CurrentServices, ports: Ports) -> TrustOut:
-    """The content of `trust.json`: take it before asking for the export that it is to check."""
-    return TrustOut.model_validate(await service.read_trust(services, ports, staff))
+async def trust(
+    staff: CurrentStaff, services: CurrentServices, ports: Ports, export: Annotated[UUID | None, Query()] = None
+) -> TrustOut:
+    """The content of `trust.json`, as of now: take it before asking for the export that it is to check.
+
+    With `export`, as of that export: a bag is older than what the log has signed since.
+    """
+    return TrustOut.model_validate(await service.read_trust(services, ports, staff, export_id=export))
 
 
 @router.get("/exports/{export_id}")

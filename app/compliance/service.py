@@ -158,21 +158,34 @@ async def log_status(db: AsyncSession, staff: Staff) -> LogStatus:
     return LogStatus(head, await audit.pending_count(db), await audit.latest_checkpoint(db))
 
 
-async def read_trust(services: Services, ports: CompliancePorts, staff: Staff) -> dict[str, object]:
-    """`trust_document` for an officer; the reading has its leaf. Raises `ExportsNotForRole`."""
+async def read_trust(
+    services: Services, ports: CompliancePorts, staff: Staff, *, export_id: UUID | None = None
+) -> dict[str, object]:
+    """`trust_document` for an officer, as of now or as of an export; the reading has its leaf.
+
+    Raises `ExportsNotForRole`, `NoSuchExport`, `ExportNotReady`.
+    """
+    as_of = None
     async with transaction(services) as db:
         _require(db, staff, Permission.AUDIT_READ)
+        if export_id is not None:
+            as_of = (await _found(db, staff, export_id)).log_size
+            if as_of is None:
+                raise ExportNotReady
         _note_reading(db, staff, "trust")
-    return await trust_document(services, ports, ports.export_key.name.removesuffix("/export"))
+    return await trust_document(services, ports, ports.export_key.name.removesuffix("/export"), as_of=as_of)
 
 
-async def trust_document(services: Services, ports: CompliancePorts, origin: str) -> dict[str, object]:
+async def trust_document(
+    services: Services, ports: CompliancePorts, origin: str, *, as_of: int | None = None
+) -> dict[str, object]:
     """What `trust.json` holds: both public keys and the newest checkpoint (docs/formats/trust.md).
 
-    A bag must reach at least as far as that checkpoint, so the file is taken before the export is asked for.
+    A bag must reach at least as far as that checkpoint. So the file is taken before the export is asked for; or, for
+    a bag that is there already, `as_of` its size in leaves.
     """
     async with reading(services) as db:
-        newest = await audit.latest_checkpoint(db)
+        newest = await queries.newest_checkpoint(db, as_of)
     return {
         "version": 1,
         "origin": origin,

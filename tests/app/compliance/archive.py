@@ -16,8 +16,10 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.actors import SYSTEM, Customer, Role, Staff
-from app.agents import service as agents
+from app.agents.models import StaffAccount
+from app.agents.service import actor_of
 from app.audit.sequencer import sequence, start_log
+from app.audit.service import record
 from app.audit.signer import Signer
 from app.binding.confirming import Bound
 from app.cases import service as cases
@@ -31,6 +33,7 @@ from app.conversations.posting import Posted, commit_group, post_message
 from app.database import transaction
 from app.handover import service as handover
 from app.handover.ports import HandoverPorts
+from app.ids import new_id
 from app.lane import Lane
 from app.notifications.service import Work, claim
 from app.permissions import DataClass
@@ -62,6 +65,15 @@ class Square:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class ExportKeys:
+    """What a second process needs to build exports: databases, key-encryption key, the export key's seed."""
+
+    urls: DatabaseUrls
+    kek: Path
+    seed: bytes
+
+
 @dataclass
 class Archive:
     """What the officer, the agent and the worker do."""
@@ -72,7 +84,10 @@ class Archive:
     officer: Staff
     agent: Staff
     supervisor: Staff
+    administrator: Staff
     outside: Path
+    tokens: dict[Role, str] = field(repr=False)
+    keys: ExportKeys
     sent: int = field(default=0)
 
     @property
@@ -164,6 +179,20 @@ class Archive:
         target.write_text(json.dumps(document), "utf-8")
         return target
 
+    async def die_building(self, work: Work, step: str) -> int | None:
+        """Let another process build until `step` is done and die there; gives its exit status."""
+        keys = self.keys
+        told = [keys.urls.main, keys.urls.keys, keys.kek, self.ports.folder, keys.seed.hex()]
+        named = [self.ports.export_key.name, work.id, work.payload["export"], step]
+        module = "tests.app.compliance.killed_build"
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *map(str, [*told, *named]))
+        for _ in range(600):
+            if process.returncode is not None:
+                break
+            await self.log_round()
+            await asyncio.sleep(0.05)
+        return process.returncode
+
     def folder(self) -> list[str]:
         return sorted(path.name for path in self.ports.folder.iterdir())
 
@@ -184,13 +213,27 @@ async def complained_and_bound(archive: Archive, name: str = "giulia", number: s
     return bound
 
 
-async def _staff(services: Services, login: str, role: Role) -> Staff:
+async def _staff(services: Services, login: str, role: Role) -> tuple[Staff, str]:
+    """An account that nobody signs in to, so that no password has to be hashed."""
     async with transaction(services) as db:
-        new = agents.NewStaff(login, login.capitalize(), login[:2].upper(), role)
-        account, _ = await agents.add(db, SYSTEM, new, "correct horse battery staple")
+        staff_id = new_id(services.clock())
+        account = StaffAccount(
+            id=staff_id,
+            login=login,
+            display_name=login.capitalize(),
+            signature=login[:2].upper(),
+            role=role.value,
+            password_hash="none",
+            sealed_totp=b"none",
+            last_step=None,
+            active=True,
+            created_at=services.clock(),
+            leaf_id=record(db, "staff.added", stream=f"staff:{staff_id}", actor=SYSTEM, data={"role": role.value}),
+        )
+        db.add(account)
     async with transaction(services) as db:
         started = await sessions.start_staff(db, account.id, services.clock(), kind=session_rules.API)
-    return agents.actor_of(account, started.session)
+    return actor_of(account, started.session), started.token
 
 
 def _connector(bank: Bank) -> Connector:
@@ -216,16 +259,20 @@ async def open_archive(urls: DatabaseUrls, folder: Path) -> AsyncIterator[Archiv
         exports, outside = folder / "exports", folder / "outside"
         exports.mkdir(mode=0o700)
         outside.mkdir()
-        ports = CompliancePorts(exports, SigningKey(f"{ORIGIN}/export", Ed25519PrivateKey.generate()), log_key.vkey())
+        seed = Ed25519PrivateKey.generate().private_bytes_raw()
+        export_key = SigningKey(f"{ORIGIN}/export", Ed25519PrivateKey.from_private_bytes(seed))
         await start_log(services, ORIGIN)
         people = {role: await _staff(services, role.value, role) for role in Role}
         yield Archive(
             bank=bank,
-            ports=ports,
+            ports=CompliancePorts(exports, export_key, log_key.vkey()),
             signer=Signer(log_key, folder / "signer.json"),
-            officer=people[Role.COMPLIANCE],
-            agent=people[Role.AGENT],
-            supervisor=people[Role.SUPERVISOR],
+            officer=people[Role.COMPLIANCE][0],
+            agent=people[Role.AGENT][0],
+            supervisor=people[Role.SUPERVISOR][0],
+            administrator=people[Role.ADMINISTRATOR][0],
             outside=outside,
+            tokens={role: token for role, (_, token) in people.items()},
+            keys=ExportKeys(urls, folder / "kek.json", seed),
         )
         await services.lane.stop()
