@@ -227,7 +227,10 @@ AfterCommit = Callable[[], None]
 
 
 def before_commit(db: AsyncSession, hook: BeforeCommit) -> None:
-    """Run `hook` inside the transaction, last of all; a hook that is there already is not added twice."""
+    """Run `hook` inside the transaction, last of all; a hook that waits already is not added twice.
+
+    One that is added while hooks run, also again, runs after them: a fact recorded by a hook has its leaf too.
+    """
     hooks: list[BeforeCommit] = db.info.setdefault("before_commit", [])
     if hook not in hooks:
         hooks.append(hook)
@@ -276,8 +279,9 @@ async def reading(services: Services) -> AsyncIterator[AsyncSession]:
 
 
 async def _commit(db: AsyncSession) -> None:
-    for hook in db.info.get("before_commit", ()):
-        await hook(db)
+    while hooks := db.info.pop("before_commit", []):
+        for hook in hooks:
+            await hook(db)
     try:
         await db.commit()
     except DBAPIError:

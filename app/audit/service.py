@@ -88,20 +88,22 @@ def _leaf_bytes(draft: _Draft, n: int, previous: bytes) -> bytes:
 
 
 async def _lock_heads(db: AsyncSession, streams: list[str]) -> dict[str, tuple[int, bytes]]:
-    """Heads of the streams, locked in name order; new streams are born first, so that there is a row to lock."""
+    """Heads of the streams, locked in name order; new streams are born first, so that there is a row to lock.
+
+    Born before any lock is taken: who waits for somebody else's new stream must not hold a head that the other needs.
+    """
+    wanted = StreamHead.stream.in_(streams)
+    known = set((await db.execute(select(StreamHead.stream).where(wanted))).scalars())
+    if len(known) < len(streams):
+        born = [{"stream": stream, "n": 0, "head": NO_PREVIOUS} for stream in streams if stream not in known]
+        await db.execute(_insert_for(db)(StreamHead).values(born).on_conflict_do_nothing())
     statement = (
         select(StreamHead.stream, StreamHead.n, StreamHead.head)
-        .where(StreamHead.stream.in_(streams))
+        .where(wanted)
         .order_by(StreamHead.stream)
         .with_for_update()
     )
-    heads = {row.stream: (row.n, row.head) for row in await db.execute(statement)}
-    if len(heads) < len(streams):
-        born = [{"stream": stream, "n": 0, "head": NO_PREVIOUS} for stream in streams if stream not in heads]
-        upsert = _insert_for(db)(StreamHead).values(born).on_conflict_do_nothing()
-        await db.execute(upsert)
-        heads = {row.stream: (row.n, row.head) for row in await db.execute(statement)}
-    return heads
+    return {row.stream: (row.n, row.head) for row in await db.execute(statement)}
 
 
 async def _store_heads(db: AsyncSession, heads: Mapping[str, tuple[int, bytes]]) -> None:
