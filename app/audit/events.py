@@ -10,7 +10,6 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     # the log itself
     "log.started": ("origin",),
     "log.heartbeat": ("size",),
-    "traffic.summarised": ("counts",),
     "key.rotated": ("kind", "old", "new"),
     "keys.rewrapped": ("count", "version"),
     "keys.swept": ("count",),
@@ -49,7 +48,6 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "binding.revoked": ("reason",),
     "notice.accepted": ("version",),
     "authenticator.enrolled": ("max_level",),
-    "authenticator.confirmed": ("id",),
     "authenticator.used": ("id",),
     # the room
     "room.opened": ("binding", "case", "key"),
@@ -76,7 +74,6 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "delivery.failed": ("topic", "id", "reason"),
     # staff
     "staff.added": ("role",),
-    "staff.changed": ("what",),
     "staff.deactivated": ("reason",),
     "staff.signed_in": ("means", "session"),
     "staff.refused": ("reason",),
