@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.actors import SYSTEM
+from app.binding.confirming import Bound
 from app.cases import service as cases
 from app.cases.rules import Outcome
 from app.compliance import building, rules
@@ -167,3 +169,20 @@ async def test_a_log_with_more_streams_than_a_leaf_can_name_is_exported_all_the_
     bag = await archive.exported()
     assert verify(bag, trust)["problems"] == []
     assert [stream for stream, _, _ in json.loads(content(bag)["data/scope.json"])["streams"]] == ["log"]
+
+
+async def test_exports_hold_while_rooms_go_on_talking(archive: Archive) -> None:
+    bound = await complained_and_bound(archive)
+    other = await bound_by_identity(archive.bank, "marco", "C-1002")
+    await archive.log_round()
+    trust = await archive.trust()
+
+    async def chatter(room: Bound, words: str) -> None:
+        for number in range(12):
+            await archive.talk(room, f"{words} {number}", f"{words} {number}")
+
+    async def exports() -> list[Path]:
+        return [await archive.exported(bound), await archive.exported(), await archive.exported(bound)]
+
+    _, _, bags = await asyncio.gather(chatter(bound, CUSTOMER), chatter(other, ELSEWHERE), exports())
+    assert [verify(bag, trust)["problems"] for bag in bags] == [[], [], []]
