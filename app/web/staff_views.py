@@ -6,7 +6,7 @@ typed. Queue and export list fetch their own page again every `data-every` secon
     GET POST /signin                        SignIn: name, password, code -> /queue, /exports or /agents by role
     POST     /signout                       -> /signin
     GET      /queue                         Queue; query: status, assigned (any, me, nobody), network, after
-    GET      /cases/{id}                    Case
+    GET      /cases/{id}                    Case; query: room (one of several), said
     POST     /cases/{id}/claim              -> /cases/{id}
     POST     /cases/{id}/transfer           agent (id, or empty: back to the queue), reason -> /cases/{id}
     POST     /cases/{id}/notes              text -> /cases/{id}
@@ -208,7 +208,10 @@ class RoomPanel:
 
 @dataclass(frozen=True, kw_only=True)
 class Case(StaffPage):
-    """One case: public thread beside the room. `may_work` is false while it is not this agent's; `blocked` wait."""
+    """One case: public thread beside the room. `may_work` is false while it is not this agent's; `blocked` wait.
+
+    The last of `rooms` is shown, the others are only named; `rooms_hidden` says that there are some, for others' eyes.
+    """
 
     TEMPLATE = "staff/case.html"
 
@@ -230,6 +233,7 @@ class Case(StaffPage):
     composer: Composer | None = None
     blocked: tuple[Draft, ...] = ()
     rooms: tuple[RoomPanel, ...] = ()
+    rooms_hidden: bool = False
     assigned_to: str = ""
     outcome: Outcome | None = None
     stars: int = 0
