@@ -49,14 +49,26 @@ class Person:
         await self.page.wait_for_load_state("load")
 
     async def look(self, name: str) -> None:
-        """The page is accessible, fits its window, and nothing complained so far."""
+        """The page is accessible, fits its window, and nothing complained so far.
+
+        Without JavaScript nothing can be run in the page; it is the same markup as the page with it.
+        """
         self.seen.append(name)
+        assert self.visit.problems == [], name
+        if not self.javascript:
+            return
         overflow = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, f"{name}: {overflow} px too wide"
         await self.page.evaluate(AXE)
         found = await self.page.evaluate("rules => axe.run({runOnly: rules})", RULES)
         assert [(one["id"], [node["html"][:90] for node in one["nodes"]]) for one in found["violations"]] == [], name
         assert self.visit.problems == [], name
+
+    def refused_with(self, status: int) -> None:
+        """A refusal that was meant: the browser notes the status of the page itself as an error, once."""
+        note = f"error: Failed to load resource: the server responded with a status of {status}"
+        found = next(problem for problem in self.visit.problems if problem.startswith(note))
+        self.visit.problems.remove(found)
 
 
 class Customer(Person):

@@ -29,6 +29,7 @@ async def test_a_public_complaint_becomes_a_private_verified_conversation(
     await anna.look("case")
     await anna.press("form[action$='/claim'] button")
     await anna.reply("Il suo conto IT60X0542811101000000123456 mostra due addebiti.")
+    anna.refused_with(422)
     await anna.look("blocked reply")
     assert "IT60" not in await _thread_text(demo)
     await anna.reply("Ciao Giulia, ci dispiace. Continuiamo in privato dal link qui sotto.")
