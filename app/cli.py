@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
 
@@ -17,6 +20,7 @@ FAILS: Final = 1
 WRONG_USE: Final = 2
 
 Folder = Annotated[Path, typer.Option("--dir", help="The installation's folder.", file_okay=False)]
+PasswordFile = Annotated[str | None, typer.Option(help="A file with the password; - is the standard input.")]
 HERE: Final = Path()
 
 program = typer.Typer(
@@ -27,6 +31,10 @@ program = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+keys = typer.Typer(name="keys", help="Key-encryption keys: rotation.", no_args_is_help=True, rich_markup_mode=None)
+agents = typer.Typer(name="agents", help="Staff accounts.", no_args_is_help=True, rich_markup_mode=None)
+program.add_typer(keys)
+program.add_typer(agents)
 
 
 @program.command()
@@ -114,6 +122,75 @@ def guard(
     raise typer.Exit(FAILS if blocked and fail_on_block else HOLDS)
 
 
+@program.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.")],
+    *,
+    bank: Annotated[str, typer.Option(prompt="The bank's name")],
+    public_url: Annotated[str, typer.Option(prompt="Address of the public door (https://...)")],
+    staff_url: Annotated[str, typer.Option(prompt="Address of the staff door (https://...)")],
+    admin_login: Annotated[str, typer.Option(prompt="First administrator's login")] = "admin",
+    admin_name: Annotated[str, typer.Option(help="First administrator's name.")] = "Administrator",
+    phone: Annotated[str, typer.Option(prompt="The bank's telephone, for who cannot prove anything")],
+    hours_it: Annotated[str, typer.Option(help="When it answers, in Italian.")] = "lun-ven 8-20",
+    hours_en: Annotated[str, typer.Option(help="When it answers, in English.")] = "Mon-Fri 8 am to 8 pm",
+    privacy_contact: Annotated[str, typer.Option(prompt="Address for questions of privacy")],
+    password_file: PasswordFile = None,
+) -> None:
+    """Make a persistent installation: settings, keys, schema, first administrator."""
+    from app.commands import operating
+    from app.initialising import NewBank, initialise
+
+    given = (bank, public_url, staff_url, phone, hours_it, hours_en, privacy_contact, admin_login, admin_name)
+    password, made = _password(password_file)
+    first = asyncio.run(initialise(folder, NewBank(*given), operating.operator(), password))
+    typer.echo(f"An installation is in {folder}: its settings are in riserbo.toml, its trust file is trust.json.")
+    _show_account(first.login, password if made else None, first.uri)
+    typer.echo(f"Next: `riserbo doctor --dir {folder}`, then `riserbo serve --dir {folder}`.")
+
+
+@program.command()
+def doctor(
+    folder: Folder = HERE, *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+) -> None:
+    """Look at everything that must hold before a bank goes live; exit 1 if something does not."""
+    from app import doctor
+    from app.commands import operating
+
+    findings = asyncio.run(doctor.examine(operating.settings_of(folder)))
+    coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    typer.echo(doctor.as_json(findings) if as_json else doctor.as_table(findings, coloured=coloured))
+    raise typer.Exit(FAILS if doctor.is_red(findings) else HOLDS)
+
+
+@program.command()
+def export(
+    folder: Folder = HERE,
+    *,
+    scope: Annotated[str, typer.Option(help="log, or room.")],
+    room: Annotated[UUID | None, typer.Option(help="The room's id.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it stands in the bag.")],
+    token_file: Annotated[str, typer.Option(help="A compliance officer's token; - is the standard input.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Where the bag goes (a zip).")] = None,
+    wait: Annotated[int, typer.Option(min=1, help="Seconds to wait for the bag.")] = 120,
+    with_worker: Annotated[bool, typer.Option("--with-worker", help="Nobody serves: do the work here.")] = False,
+) -> None:
+    """Ask for a compliance bag as an officer (token in RISERBO_TOKEN, or --token-file), and fetch it."""
+    from app.commands import exporting, operating
+
+    settings = operating.settings_of(folder)
+    token = (_text_of(token_file) if token_file else os.environ.get("RISERBO_TOKEN", "")).strip()
+    if not token:
+        raise WrongUse("an export needs an officer's token: set RISERBO_TOKEN, or name a file with --token-file")
+    wish = exporting.Wish(scope, room, reason, out, timedelta(seconds=wait))
+
+    async def run() -> Path:
+        async with operating.opened(settings) as house:
+            return await exporting.export(house, token, wish, with_worker=with_worker)
+
+    typer.echo(asyncio.run(run()))
+
+
 @program.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )
@@ -124,6 +201,132 @@ def verify(context: typer.Context) -> None:
     raise typer.Exit(verifier.main(context.args))
 
 
+@keys.command("rotate")
+def keys_rotate(folder: Folder = HERE) -> None:
+    """Add a key-encryption key, make it current, wrap every data key anew; the service may run meanwhile."""
+    from app.commands import key_rotation, operating
+
+    async def run() -> str:
+        async with operating.opened(operating.settings_of(folder)) as house:
+            old, new = await key_rotation.rotate(house, operating.operator())
+            count, _ = await key_rotation.rewrap(house, operating.operator())
+            return f"version {old} -> {new}, {count} data keys wrapped anew"
+
+    typer.echo(asyncio.run(run()))
+
+
+@keys.command("rewrap")
+def keys_rewrap(folder: Folder = HERE) -> None:
+    """Wrap under the current version what is not; after a rotation that was interrupted."""
+    from app.commands import key_rotation, operating
+
+    async def run() -> str:
+        async with operating.opened(operating.settings_of(folder)) as house:
+            count, version = await key_rotation.rewrap(house, operating.operator())
+            return f"{count} data keys wrapped anew under version {version}"
+
+    typer.echo(asyncio.run(run()))
+
+
+@keys.command("list")
+def keys_list(folder: Folder = HERE) -> None:
+    """The versions, how many data keys need each, and the public keys of log and exports."""
+    from app.commands import key_rotation, operating
+    from app.key_versions import versions
+
+    settings = operating.settings_of(folder)
+    for one in asyncio.run(versions(settings)):
+        typer.echo(f"version {one.number:<4}{'current' if one.is_current else '       '}  {one.data_keys} data keys")
+    for key in key_rotation.public_keys(settings):
+        typer.echo(key)
+
+
+@agents.command("add")
+def agents_add(
+    folder: Folder = HERE,
+    *,
+    login: Annotated[str, typer.Option(prompt=True)],
+    name: Annotated[str, typer.Option(prompt="Name, for colleagues")],
+    signature: Annotated[str, typer.Option(help="What the public sees under a reply: initials or first name.")] = "",
+    role: Annotated[str, typer.Option(prompt="Role (agent, supervisor, compliance, administrator)")],
+    password_file: PasswordFile = None,
+) -> None:
+    """Add a staff account; what it signs in with is shown once."""
+    from app.actors import Role
+    from app.agents.service import NewStaff
+    from app.commands import operating, staff_accounts
+
+    if role not in set(Role):
+        raise WrongUse(f"there is no role {role}: {', '.join(Role)}")
+    settings = operating.settings_of(folder)
+    password, made = _password(password_file)
+    new = NewStaff(login, name, signature or name.split()[0], Role(role))
+
+    async def run() -> str:
+        async with operating.opened(settings) as house:
+            return await staff_accounts.add(house, operating.operator(), new, password)
+
+    _show_account(login, password if made else None, asyncio.run(run()))
+
+
+@agents.command("list")
+def agents_list(folder: Folder = HERE) -> None:
+    """All accounts, leavers too."""
+    from app.commands import operating, staff_accounts
+
+    async def run() -> list[str]:
+        async with operating.opened(operating.settings_of(folder)) as house:
+            found = await staff_accounts.listed(house, operating.operator())
+            return [f"{one.login:<24}{one.role:<15}{'active' if one.active else 'ended':<8}{one.id}" for one in found]
+
+    typer.echo("\n".join(asyncio.run(run())))
+
+
+@agents.command("deactivate")
+def agents_deactivate(
+    login: Annotated[str, typer.Argument()],
+    folder: Folder = HERE,
+    *,
+    reason: Annotated[str, typer.Option(help="A word for the log; no names.")] = "left",
+) -> None:
+    """End an account with every session and token of it, at once."""
+    from app.commands import operating, staff_accounts
+
+    async def run() -> None:
+        async with operating.opened(operating.settings_of(folder)) as house:
+            await staff_accounts.deactivate(house, operating.operator(), login, reason)
+
+    asyncio.run(run())
+    typer.echo(f"{login} is ended")
+
+
+def _password(file: str | None) -> tuple[str, bool]:
+    """The password, and whether it was made here: from a file, typed twice, or made where nobody can type."""
+    if file is not None:
+        return _text_of(file).strip("\r\n"), False
+    if sys.stdin.isatty():
+        typed = str(typer.prompt("Password (empty: make one)", default="", hide_input=True, show_default=False))
+        if typed:
+            if typer.prompt("Once more", hide_input=True) != typed:
+                raise WrongUse("the two passwords are not the same")
+            return typed, False
+    from app.initialising import new_password
+
+    return new_password(), True
+
+
+def _show_account(login: str, password: str | None, uri: str) -> None:
+    """What is shown once, and kept nowhere in the clear."""
+    typer.echo(f"\nAccount {login}. What follows is shown this once:")
+    if password is not None:
+        typer.echo(f"  password       {password}")
+    typer.echo(f"  authenticator  {uri}\n")
+
+
+def _text_of(file: str) -> str:
+    return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+
+
 def complain(text: str) -> None:
     """One line on the standard error."""
     typer.echo(f"riserbo: {' '.join(text.split())}", err=True)
@@ -131,6 +334,7 @@ def complain(text: str) -> None:
 
 def main() -> None:
     """Run the command line; what a person did wrong is said in a line, what we did wrong has its traceback."""
+    os.umask(0o077)  # whatever this program writes is the bank's own
     try:
         program()
     except BrokenPipeError:

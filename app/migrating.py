@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ from app.settings import Settings
 
 HISTORIES: Final = ("main", "keys")
 _SCRIPTS: Final = Path(__file__).parent.parent / "migrations"
+# alembic keeps what it works on in globals
+_one_at_a_time = threading.Lock()
 _GRANTED: Final = "SELECT, INSERT, UPDATE, DELETE"
 
 
@@ -91,7 +94,7 @@ def _run(history: str, url: str, to: str, service_role: str | None) -> None:
     engine = _engine(url)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
-    with engine.begin() as connection:
+    with _one_at_a_time, engine.begin() as connection:
         config.attributes["connection"] = connection
         try:
             if _is_behind_us(config, connection, to):

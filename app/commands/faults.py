@@ -8,8 +8,10 @@ from typing import Final
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from app.commands.exporting import ExportFailed
 from app.demo.running import NotLoopback
 from app.errors import RiserboError
+from app.initialising import FolderTaken, PlainAddress
 from app.key_files import KeyFileRefused
 from app.main import NotReady
 from app.migrating import MigrationRefused
@@ -28,7 +30,9 @@ def explained(fault: Exception) -> tuple[int, Sequence[str]] | None:
             return WRONG_USE, [f"setting {'.'.join(map(str, one['loc'])) or '?'}: {one['msg']}" for one in wrong]
         case NotReady():
             return FAILS, [f"not ready: {finding}" for finding in fault.findings]
-        case KeyFileRefused() | MigrationRefused():
+        case FolderTaken() | PlainAddress():
+            return WRONG_USE, [str(fault)]
+        case KeyFileRefused() | MigrationRefused() | ExportFailed():
             return FAILS, [str(fault)]
         case RiserboError():
             return FAILS, [fault.message]

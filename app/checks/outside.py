@@ -1,0 +1,72 @@
+"""What an installation talks to: networks, directory, senders, identity providers."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+from typing import Final
+
+from app.checks.finding import Colour, Finding, Findings, judged
+from app.directory.port import CustomerDirectory, DirectoryUnavailable
+from app.main import Parts
+from app.permissions import Level
+from app.settings import MailSettings, Settings
+
+# looked up to see whether the directory answers at all
+NOBODY: Final = "riserbo-doctor-000"
+
+
+def networks(parts: Parts) -> Findings:
+    """Complaints can arrive, and handles be proved."""
+    names = ", ".join(one.label for one in parts.connectors)
+    yield judged("social networks", bool(names), names, "none is connected: no case arrives, no handle is proved")
+    for one in parts.connectors:
+        unproved = one.sign_in is None and one.direct_messages is None
+        bad = "offers neither sign-in nor direct messages: its people can prove no handle"
+        yield judged(f"network {one.name}", not unproved, "handles can be proved", bad)
+
+
+def providers(parts: Parts) -> Findings:
+    """Somebody other than a typed code proves customers; no stub does."""
+    for one in parts.providers:
+        yield judged(f"provider {one.name}", not one.is_stub, one.label, "is a stub: it checks nothing")
+    strong = [one.label for one in parts.providers if one.best_level >= Level.L3]
+    bad = (
+        "only typed codes prove customers: no room opens account data (level 3), and ten wrong codes a day close the"
+        " way in for new pairs; add an identity provider with a relay-resistant acr"
+    )
+    yield judged("ways to prove", bool(strong), ", ".join(strong), bad, otherwise=Colour.YELLOW)
+    for one in parts.providers:
+        if one.best_level < Level.L3:
+            why = "its acr values are not listed as relay-resistant (origin-bound or same device), so it gives level 2"
+            yield Finding(f"provider {one.name}", Colour.YELLOW, why)
+
+
+def senders(settings: Settings, parts: Parts) -> Findings:
+    """Codes and notices can leave."""
+    there = [name for name, sender in (("SMS", parts.senders.sms), ("e-mail", parts.senders.mail)) if sender]
+    yield judged("senders", bool(there), " and ".join(there), "neither SMS nor e-mail: no code can be sent")
+    if settings.mail is not None:
+        safe = settings.mail.start_tls or _is_loopback(settings.mail)
+        yield judged("mail relay", safe, "by TLS, or on this machine", "in the clear: set start_tls")
+
+
+def _is_loopback(mail: MailSettings) -> bool:
+    try:
+        return ip_address(mail.host).is_loopback
+    except ValueError:
+        return mail.host == "localhost"
+
+
+async def directory(settings: Settings, customers: CustomerDirectory) -> list[Finding]:
+    """Customers can be looked up."""
+    try:
+        await customers.find(NOBODY)
+    except DirectoryUnavailable as fault:
+        return [Finding("directory", Colour.RED, f"does not answer ({fault})")]
+    if settings.directory.url is not None:
+        return [Finding("directory", Colour.GREEN, settings.directory.url)]
+    path = settings.data / (settings.directory.csv or "customers.csv")
+    rows = len((await asyncio.to_thread(path.read_text, "utf-8-sig")).splitlines()) - 1
+    bad = f"{path.name} holds nobody: no customer can be proved"
+    return [judged("directory", rows > 0, f"{path.name}, {rows} lines", bad)]

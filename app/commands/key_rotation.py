@@ -1,0 +1,52 @@
+"""Key-encryption keys: a new version, and every data key wrapped anew under it, while the service runs."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from app import key_files
+from app.actors import Operator
+from app.audit.service import Value, record
+from app.database import transaction
+from app.main import Installation
+from app.settings import Settings
+from app.vault import KeyFile
+
+
+async def rotate(house: Installation, operator: Operator) -> tuple[int, int]:
+    """Add a version and make it current; returns the old and the new one. A running service sees it at once."""
+    old, new = await asyncio.to_thread(_add_version, house.settings.keys / key_files.KEK_FILE)
+    async with transaction(house.services) as db:
+        data: dict[str, Value] = {"kind": "key-encryption", "old": old, "new": new}
+        record(db, "key.rotated", stream="log", actor=operator, data=data)
+    return old, new
+
+
+async def rewrap(house: Installation, operator: Operator) -> tuple[int, int]:
+    """Wrap under the current version whatever is not; returns how many and the version. May be repeated."""
+    count = await house.services.vault.rewrap()
+    version = KeyFile(house.settings.keys / key_files.KEK_FILE).ring().current
+    async with transaction(house.services) as db:
+        record(db, "keys.rewrapped", stream="log", actor=operator, data={"count": count, "version": version})
+    return count, version
+
+
+def _add_version(path: Path) -> tuple[int, int]:
+    """Two rotations at once would each start from the same file, and one key would be lost with what it wraps."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        old = KeyFile(path).ring().current
+        return old, key_files.add_kek_version(path)
+    finally:
+        os.close(folder)
+
+
+def public_keys(settings: Settings) -> Sequence[str]:
+    """The verification keys of log and exports, in the form that `trust.json` holds."""
+    names = (key_files.LOG_KEY_FILE, key_files.EXPORT_KEY_FILE)
+    return [key_files.read_signing_key(settings.keys / name).vkey() for name in names]
