@@ -1,0 +1,107 @@
+"""Who plays: each person with a browser or an API client of their own, their phones, and what the story has brought."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from app.demo import cast
+from app.demo.bank import DemoBank
+from app.demo.cast import Townsperson
+from app.demo.playing.holding import until
+from app.demo.playing.http_client import Answer, Browser, new_client
+from app.demo.playing.staff_client import StaffClient
+
+CODE: Final = re.compile(r"(?<!\d)\d{8}(?!\d)")
+
+
+@dataclass
+class Story:
+    """What later steps need of earlier ones. Texts and codes that were secret are kept to look for them afterwards."""
+
+    case_id: str = ""
+    link: str = ""
+    room_id: str = ""
+    room: Answer | None = None
+    held_text: str = ""
+    luca_refused: int = 0
+    bags: dict[str, bytes] = field(default_factory=dict)
+    trust: bytes = b""
+    secrets: set[str] = field(default_factory=set)
+
+    @property
+    def path(self) -> str:
+        """The path of the case link."""
+        return self.link[self.link.index("/c/") :]
+
+
+@dataclass(frozen=True)
+class Company:
+    """Everybody who plays."""
+
+    bank: DemoBank
+    folder: Path
+    story: Story
+    giulia: Browser
+    passante: Browser
+    elena: Browser
+    mallory: Browser
+    thief: Browser
+    anna: StaffClient
+    luca: StaffClient
+    sara: StaffClient
+    paolo: StaffClient
+    phones: Browser
+
+    def site(self, name: str) -> str:
+        """The address of a site of the demo."""
+        return self.bank.addresses.url(name)
+
+    async def arrived(self, to: str) -> list[str]:
+        """The messages on the phone page for a number or mail address, oldest first."""
+        answer = await self.phones.open(f"{self.site('phone')}/inbox.json?to={to.replace('+', '%2B')}")
+        return [item["text"] for item in answer.expect(200).json()["items"]]
+
+    async def code_on_phone(self, person: Townsperson, *, after: int) -> str:
+        """The code of the first SMS with one after the first `after` messages, waiting for it."""
+
+        async def look() -> str | None:
+            found = [CODE.search(text) for text in (await self.arrived(person.phone))[after:]]
+            return next((match.group() for match in found if match), None)
+
+        code = await until(look, f"an SMS with a code for {person.first_name}")
+        self.story.secrets.add(code)
+        return code
+
+
+@asynccontextmanager
+async def company(bank: DemoBank, folder: Path) -> AsyncIterator[Company]:
+    """Everybody with their own connections; `folder` is where Paolo keeps what he downloads."""
+    async with AsyncExitStack() as stack:
+
+        async def browser() -> Browser:
+            return Browser(await stack.enter_async_context(new_client()))
+
+        async def staff(colleague: cast.Colleague) -> StaffClient:
+            client = await stack.enter_async_context(new_client())
+            return StaffClient(bank.key_of(colleague), bank.addresses.url("staff"), client)
+
+        yield Company(
+            bank=bank,
+            folder=folder,
+            story=Story(),
+            giulia=await browser(),
+            passante=await browser(),
+            elena=await browser(),
+            mallory=await browser(),
+            thief=await browser(),
+            anna=await staff(cast.ANNA),
+            luca=await staff(cast.LUCA),
+            sara=await staff(cast.SARA),
+            paolo=await staff(cast.PAOLO),
+            phones=await browser(),
+        )

@@ -1,0 +1,140 @@
+"""What several steps do the same way: signing in at the Square, a public reply, the walk from case link to room."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from app.demo.cast import BANK_ID, Townsperson
+from app.demo.playing.holding import present, require, until
+from app.demo.playing.http_client import Answer, Browser
+from app.demo.playing.people import CODE, Company
+
+PROVIDER: Final = "demo-id"
+LEVEL: Final = re.compile(r"Level (\d) of 4")
+
+
+async def enter_square(company: Company, browser: Browser, person: Townsperson) -> None:
+    """Sign in to the network in this browser."""
+    page = (await browser.open(f"{company.site('square')}/sign-in")).expect(200)
+    await browser.go_on(await browser.submit(page, "/sign-in", person=person.square_id), "/")
+
+
+async def say_in_public(company: Company, browser: Browser, post_id: str, text: str) -> None:
+    """Answer a post on the Square as whoever is signed in there."""
+    thread = (await browser.open(f"{company.site('square')}/posts/{post_id}")).expect(200)
+    await browser.go_on(await browser.submit(thread, "/posts", text=text), "/posts/")
+
+
+async def case_of(company: Company, person: Townsperson) -> dict[str, Any]:
+    """The case of this person's complaint in the desk's queue, waiting for it."""
+
+    async def look() -> dict[str, Any] | None:
+        items = (await company.anna.get("/cases"))["items"]
+        return next((case for case in items if case["author"]["handle"] == person.handle), None)
+
+    return await until(look, f"a case for @{person.handle}")
+
+
+async def posted_reply(company: Company, case_id: str, text: str, *, purpose: str = "answer") -> dict[str, Any]:
+    """Anna's public reply, once it stands in the thread."""
+    reply = (await company.anna.post(f"/cases/{case_id}/replies", {"text": text, "purpose": purpose})).expect(202)
+
+    async def look() -> dict[str, Any] | None:
+        found: list[dict[str, Any]] = await company.anna.get(f"/cases/{case_id}/replies")
+        return next((one for one in found if one["id"] == reply["id"] and one["state"] == "posted"), None)
+
+    return await until(look, "the reply in the thread")
+
+
+async def link_in_thread(company: Company, reader: Browser, post_id: str) -> str:
+    """The case link that the bank's reply carries, as everybody finds it in the thread."""
+    thread = (await reader.open(f"{company.site('square')}/posts/{post_id}")).expect(200)
+    return thread.link_to(f"{company.site('bank')}/c/")
+
+
+async def answered_link(company: Company, person: Townsperson, post_id: str, reader: Browser) -> str:
+    """Anna claims the person's case and answers in public; gives the link in the thread."""
+    case = await case_of(company, person)
+    (await company.anna.post(f"/cases/{case['id']}/claim")).expect(200)
+    await posted_reply(company, case["id"], f"Buongiorno {person.first_name}, ne parliamo in privato da qui:")
+    return await link_in_thread(company, reader, post_id)
+
+
+async def begin(browser: Browser, link: str) -> Answer:
+    """Open the case link and begin; gives the page that asks for the account."""
+    landing = (await browser.open(link)).expect(200)
+    path = landing.path
+    return (await browser.go_on(await browser.submit(landing, f"{path}/start"), f"{path}/handle")).expect(200)
+
+
+async def name_account(browser: Browser, page: Answer, account: str, method: str) -> Answer:
+    """Name an account and a way to prove it."""
+    return await browser.submit(page, page.path, account=account, method=method)
+
+
+async def approve_at_square(company: Company, browser: Browser, leaving: Answer, person: Townsperson) -> Answer:
+    """Over to the Square, sign in there if need be, agree; gives the redirect back, which nobody has followed yet."""
+    square = company.site("square")
+    there = (await browser.follow(leaving.expect(200), leaving.link_to(square))).expect(200)
+    if any(form.action == "/sign-in" for form in there.page.forms):
+        signed_in = await browser.submit(there, "/sign-in", person=person.square_id)
+        there = (await browser.go_on(signed_in, "/oauth/authorize")).expect(200)
+    require(there.says(f"@{person.handle}"), f"the Square does not ask @{person.handle}")
+    return await browser.submit(there, "/oauth/authorize", decision="approve")
+
+
+async def sign_in_at_square(company: Company, browser: Browser, link: str, named: str, person: Townsperson) -> Answer:
+    """From the link through the sign-in; gives the page that the bank shows at the return."""
+    leaving = await name_account(browser, await begin(browser, link), named, "sign_in")
+    back = await approve_at_square(company, browser, leaving, person)
+    return await browser.go_on(back, f"{company.site('bank')}/signin/square/callback")
+
+
+async def code_in_messages(company: Company, browser: Browser) -> str:
+    """The code in the bank's newest direct message at the Square, waiting for it."""
+
+    async def look() -> str | None:
+        page = (await browser.open(f"{company.site('square')}/messages/{BANK_ID}")).expect(200)
+        found = CODE.findall(page.page.words)
+        return str(found[-1]) if found else None
+
+    code = await until(look, "a direct message with a code")
+    company.story.secrets.add(code)
+    return code
+
+
+async def prove_by_sms(company: Company, browser: Browser, page: Answer, person: Townsperson) -> Answer:
+    """Type a customer number and the code that comes to that customer's phone; gives the confirmation page."""
+    before = len(await company.arrived(person.phone))
+    asked = await browser.submit(page, page.path, identifier=person.customer_number, method="sms")
+    typing = (await browser.go_on(asked, f"{page.path}/code")).expect(200)
+    code = await company.code_on_phone(person, after=before)
+    checked = await browser.submit(typing, typing.path, code=code)
+    return (await browser.go_on(checked, page.path.replace("/customer", "/confirm"))).expect(200)
+
+
+async def confirm(browser: Browser, page: Answer) -> Answer:
+    """Accept the notice and enter; gives the room."""
+    return (await browser.go_on(await browser.submit(page, page.path, accept="yes"), "/room")).expect(200)
+
+
+async def prove_at_provider(company: Company, browser: Browser, leaving: Answer, customer_number: str) -> Answer:
+    """Over to the stub provider, be whoever has this number, and back; gives what the bank answers there."""
+    identity = company.site("identity")
+    there = (await browser.follow(leaving.expect(200), leaving.link_to(identity))).expect(200)
+    chosen = await browser.submit(there, "/authorize", person=customer_number)
+    return await browser.go_on(chosen, f"{company.site('bank')}/identity/{PROVIDER}/callback")
+
+
+async def step_up(company: Company, browser: Browser, customer_number: str) -> Answer:
+    """Ask for a higher level in the room and prove to be somebody; gives what the bank answers at the return."""
+    room = (await browser.open(f"{company.site('bank')}/room")).expect(200)
+    leaving = await browser.submit(room, "/room/step-up", method=f"identity:{PROVIDER}")
+    return await prove_at_provider(company, browser, leaving, customer_number)
+
+
+def level_of(room: Answer) -> int:
+    """The level that a room's page shows."""
+    found = LEVEL.search(room.page.words)
+    return int(present(found, "the room shows no level").group(1))
