@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -269,7 +269,8 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.handover_ports = house.handover
     app.state.binding_ports = house.binding
     app.state.compliance_ports = house.compliance
-    app.state.page_settings = replace(house.pages, staff_door=name == "staff")
+    app.state.page_settings = house.pages
+    app.state.staff_door = name == "staff"
     app.include_router(static_routes)
     app.include_router(report_routes)
     install_problem_handlers(app, render_error)

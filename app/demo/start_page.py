@@ -26,6 +26,7 @@ def create_start_app(bank: DemoBank) -> FastAPI:
     app = FastAPI(title="Riserbo demo", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = house.services
     app.state.page_settings = house.pages
+    app.state.staff_door = False
     app.include_router(static_routes)
     app.include_router(report_routes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from fastapi.responses import Response
 
-from app.web.pages import page, page_settings, site_of
+from app.web.pages import page, site_of
 from app.web.views import Problem
 
 
@@ -18,6 +18,6 @@ def render_error(request: Request, status: int, code: str, message: str, request
         error=message,
         status=status,
         reference=request_id,
-        staff_door=page_settings(request).staff_door,
+        staff_door=request.app.state.staff_door,
     )
     return page(request, view, status)

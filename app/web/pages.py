@@ -31,7 +31,6 @@ class PageSettings:
     demo: bool
     demo_start: str
     connectors: tuple[Connector, ...]
-    staff_door: bool = False
 
     def site(self, language: str) -> Site:
         """The bank, as a page in this language shows it."""
