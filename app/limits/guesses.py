@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.limits.models import GuessCounter
 
-DAY: Final = timedelta(days=1)
+MOST_DOUBLINGS: Final = 20
+"""Beyond any policy's longest lock. Without an end the pause would outgrow `timedelta`, and the guess go uncounted."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ async def count_wrong(db: AsyncSession, key_hash: bytes, policy: GuessPolicy, no
         )
     ).scalar_one()
     if row.in_a_row >= policy.in_a_row:
-        row.locked_until = now + min(policy.first_lock * 2**row.locks, policy.longest_lock)
+        row.locked_until = now + min(policy.first_lock * 2 ** min(row.locks, MOST_DOUBLINGS), policy.longest_lock)
         row.locks += 1
         row.in_a_row = 0
     return GuessState(row.in_a_row, row.today, row.locked_until)
