@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
@@ -12,9 +13,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import BadRequest
+from app.errors import BadRequest, RiserboError
 from app.http.dependencies import Now
 from app.limits import idempotency
+from app.limits.errors import RefusedBefore
 from app.limits.idempotency import LONGEST_KEY
 
 
@@ -30,13 +32,24 @@ class Idempotent:
     async def answer(
         self, db: AsyncSession, actor_id: UUID, status: int, act: Callable[[], Awaitable[BaseModel]]
     ) -> JSONResponse:
-        """The act's answer with `status`; a repeated key gets the first answer and the act does not run again."""
+        """The act's answer with `status`; a repeated key gets the first answer and the act does not run again.
+
+        A refusal that keeps its changes is an answer too: it would otherwise keep the key claimed, never answered.
+        """
         if self.key is None:
             return JSONResponse((await act()).model_dump(mode="json"), status)
         claim = await idempotency.claim(db, actor_id, route=self.route, key=self.key, body=self.body, now=self.now)
         if claim.replay is not None:
+            if claim.status is not None and claim.status >= HTTPStatus.BAD_REQUEST:
+                raise RefusedBefore(claim.status, **claim.replay)
             return JSONResponse(claim.replay, claim.status or status, {"Idempotency-Replayed": "true"})
-        document = (await act()).model_dump(mode="json")
+        try:
+            document = (await act()).model_dump(mode="json")
+        except RiserboError as refusal:
+            if refusal.keeps_changes:
+                answer = {"code": refusal.code, "message": refusal.message, "details": refusal.details()}
+                await idempotency.keep(db, claim, refusal.status, answer)
+            raise
         await idempotency.keep(db, claim, status, document)
         return JSONResponse(document, status)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from app.errors import Conflict, Invalid, TooMany
+from collections.abc import Mapping
+
+from app.errors import Conflict, Invalid, RiserboError, TooMany
 
 
 class KeyReused(Invalid):
@@ -17,6 +19,18 @@ class StillRunning(Conflict):
 
     code = "still_running"
     message = "The first request with this Idempotency-Key has not finished yet."
+
+
+class RefusedBefore(RiserboError):
+    """The first request with this key was refused for good: the same refusal again, and nothing is counted twice."""
+
+    def __init__(self, status: int, code: str, message: str, details: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self.status, self.code, self._details = status, code, dict(details)
+
+    def details(self) -> dict[str, object]:
+        """What the first refusal gave beside its sentence."""
+        return self._details
 
 
 class Locked(TooMany):
