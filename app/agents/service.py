@@ -121,8 +121,10 @@ async def sign_in(
     except PasswordRefused:
         password_right = False
     async with transaction(services) as db:
-        if account is None or not account.active or locked or not password_right:
-            await _refuse(db, counter, account, "locked" if locked else "password")
+        if locked:
+            await _refuse(db, None, account, "locked")
+        if account is None or not account.active or not password_right:
+            await _refuse(db, counter, account, "password")
         return await _second_factor(db, account, credentials.code, counter, (kind, lifetime))
 
 
@@ -132,6 +134,9 @@ async def _second_factor(
     services = services_of(db)
     now = services.clock()
     account = await db.get_one(StaffAccount, known.id, with_for_update=True)
+    # Looked at again under the lock: of many guesses at once only the first few are evaluated.
+    if (await guesses.state_of(db, counter, now)).is_locked(now):
+        await _refuse(db, None, account, "locked")
     secret = Secret(await services.vault.open(_totp_place(account.id), account.sealed_totp))
     try:
         step = totp.check(secret, code, now, account.last_step)
@@ -152,10 +157,11 @@ async def _second_factor(
     return started
 
 
-async def _refuse(db: AsyncSession, counter: bytes, account: StaffAccount | None, reason: str) -> NoReturn:
-    """Count, leave a leaf where the account is known, raise."""
+async def _refuse(db: AsyncSession, counter: bytes | None, account: StaffAccount | None, reason: str) -> NoReturn:
+    """Count, leave a leaf where the account is known, raise. Without `counter` nothing was evaluated, nor counts."""
     services = services_of(db)
-    await guesses.count_wrong(db, counter, SIGN_IN_POLICY, services.clock())
+    if counter is not None:
+        await guesses.count_wrong(db, counter, SIGN_IN_POLICY, services.clock())
     if account is not None:
         nobody = Staff(account.id, account.id, Role(account.role), "", "")
         record(db, "staff.refused", stream=f"staff:{account.id}", actor=nobody, data={"reason": reason})
