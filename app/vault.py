@@ -140,6 +140,7 @@ class Vault:
 
     async def key(self, key_id: UUID) -> DataKey:
         """The data key of this id, from the cache or unwrapped now; `Unavailable` when it is gone."""
+        self.forget_expired()
         cached = self._cache.get(key_id)
         if cached is not None and cached.until > self._clock():
             return cached.key
@@ -155,6 +156,15 @@ class Vault:
         key = await self._provider.unwrap(key_id, WrappedKey(row.kek_version, row.blob))
         self._remember(key)
         return key
+
+    def forget_expired(self) -> None:
+        """Drop the keys whose minutes are over, used or not; the oldest stand in front."""
+        now = self._clock()
+        while self._cache:
+            oldest = next(iter(self._cache))
+            if self._cache[oldest].until > now:
+                return
+            del self._cache[oldest]
 
     async def service_key(self, name: str) -> DataKey:
         """The one key that serves a purpose of the service itself; made on first use, whoever comes first."""
