@@ -73,6 +73,9 @@ class Lane(Generic[C, R]):
                 group.append(self._queue.get_nowait())
             try:
                 await self._settle(group)
+            except Exception as fault:  # noqa: BLE001 (outcomes that do not fit: who comes after must not wait for ever)
+                for waiting in group:
+                    _refuse(waiting, fault)
             finally:
                 for _ in group:
                     self._queue.task_done()
@@ -80,7 +83,7 @@ class Lane(Generic[C, R]):
     async def _settle(self, group: list[_Waiting[C, R]]) -> None:
         try:
             outcomes = await self._commit_group([waiting.command for waiting in group])
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 (whatever it was, it belongs to one command of the group)
             if len(group) == 1:
                 _refuse(group[0], fault)
                 return
