@@ -63,7 +63,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         in_utc = value.astimezone(UTC)
         return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """UTC on the way out."""
         if value is None:
             return None
@@ -96,7 +96,7 @@ class Base(DeclarativeBase):
     """Base of every table of the main database."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
+    type_annotation_map = {
         datetime: UtcDateTime(),
         UUID: Uuid(),
         bytes: types.LargeBinary(),
