@@ -189,12 +189,16 @@ async def _ground(db: AsyncSession, commands: Sequence[PostMessage]) -> _Ground:
 
 
 def _post(db: AsyncSession, ground: _Ground, command: PostMessage) -> Posted:
-    """All checks first, then all changes: a refusal leaves nothing half done."""
+    """All checks first, then all changes: a refusal leaves nothing half done, an insider's one leaf."""
     room = ground.rooms.get(command.conversation_id)
     if room is None:
         raise NotFound
     now = services_of(db).clock()
-    _require_actor(ground, room, command.actor, now)
+    try:
+        _require_actor(ground, room, command.actor, now)
+    except NotYourRoom:
+        _record_insider(db, room, command.actor)
+        raise
     identity = (room.id, _sender_id(command.actor), command.client_key)
     repeated = ground.known.get(identity)
     if repeated is not None:
@@ -222,6 +226,12 @@ def _require_actor(ground: _Ground, room: Conversation, actor: Staff | Customer,
         raise NotFound
     if ground.cases.get(room.case_id) != actor.id and Permission.ROOMS_READ_ANY not in held:
         raise NotYourRoom
+
+
+def _record_insider(db: AsyncSession, room: Conversation, actor: Staff | Customer) -> None:
+    """The one trace of a refused post: it is committed with the group, beside the messages of others."""
+    data = {"reason": "not_assigned", "act": "post"}
+    record(db, "room.refused", stream=f"room:{room.id}:access", actor=actor, data=data)
 
 
 def _add_message(db: AsyncSession, room: Conversation, command: PostMessage, now: datetime) -> Message:
