@@ -75,7 +75,7 @@ async def staff_stream(services: Services, staff: Staff, watch: Watch) -> AsyncI
 
 async def customer_stream(services: Services, customer: Customer, after: int) -> AsyncIterator[StreamItem]:
     """Everything of this session's sight behind number `after`, then live."""
-    await read_as_customer(services, customer, after=after, limit=1)
+    await read_as_customer(services, customer, after=after, limit=0)
     async with services.wakeups.listen(topic(customer.conversation_id)) as woken:
         async for item in _turns(services, customer, customer.conversation_id, after, woken=woken, watch=None):
             yield item
@@ -100,6 +100,9 @@ async def _turns(
             return
         for entry in entries:
             after = entry.n
+            if watch is not None:
+                # Before it leaves: a reader cut off in the middle of a page has seen this one all the same.
+                watch.seen = after
             yield entry
         if entries:
             await _delivered(services, actor, conversation_id, after)
@@ -107,7 +110,6 @@ async def _turns(
             mark = mark_now
             yield ReadUpTo(mark)
         if watch is not None:
-            watch.seen = after
             await _renew_watch(services, actor, watch)
         if len(entries) < PAGE:
             await services.wakeups.wait(woken, LOOK_EVERY)
