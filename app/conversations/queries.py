@@ -127,9 +127,13 @@ async def entries_for_customer(
     """What this session may see of its room behind number `after`: the level's classes, at L2 only its own time."""
     seen = sight(customer.level, customer.session_id)
     visible: ColumnElement[bool] = Message.data_class.in_(seen.classes)
+    other: ColumnElement[bool] = RoomEvent.message_id.is_(None)
     if seen.only_session is not None:
         visible = and_(visible, Message.session_id == seen.only_session)
-    statement = _entries(customer.conversation_id, after, limit).where(or_(RoomEvent.message_id.is_(None), visible))
+        # When somebody came, went or proved more before is no business of whoever holds one typed code.
+        begun = select(Session.created_at).where(Session.id == seen.only_session).scalar_subquery()
+        other = and_(other, RoomEvent.at >= begun)
+    statement = _entries(customer.conversation_id, after, limit).where(or_(other, visible))
     return await _opened(db, await db.execute(statement))
 
 
