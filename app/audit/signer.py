@@ -41,6 +41,8 @@ class Signer:
         async with reading(services) as db:
             head = await db.get(LogHead, LOG_ID)
             if head is None:
+                if frontier.size:
+                    raise SignerRefused(f"there is no log, {frontier.size} leaves were signed")
                 return None
             if head.size < frontier.size:
                 raise SignerRefused(f"the log has {head.size} leaves, {frontier.size} were signed")
