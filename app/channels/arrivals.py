@@ -20,19 +20,21 @@ Store = Callable[[AsyncSession, Connector, Sequence[ArrivedPost], object], Await
 async def poll(services: Services, connector: Connector, prepare: Prepare, store: Store) -> int:
     """Fetch one page, let `prepare` do what must not happen inside a transaction, store page and cursor together.
 
-    Returns how many posts came. Raises the connector's `ChannelError`; the cursor has then not moved.
+    Returns how many posts came, 0 also when somebody else has stored this page meanwhile: the cursor never moves back.
+    Raises the connector's `ChannelError`; the cursor has then not moved.
     """
     if connector.arrivals is None:
         return 0
+    here = select(ChannelCursor.cursor).where(ChannelCursor.connector == connector.name)
     async with reading(services) as db:
-        cursor = (
-            await db.execute(select(ChannelCursor.cursor).where(ChannelCursor.connector == connector.name))
-        ).scalar_one_or_none()
+        cursor = (await db.execute(here)).scalar_one_or_none()
     posts, moved = await connector.arrivals.poll(cursor)
     if not posts and moved in (cursor, None):
         return 0
     prepared = await prepare(services, posts)
     async with transaction(services) as db:
+        if (await db.execute(here.with_for_update())).scalar_one_or_none() != cursor:
+            return 0
         await store(db, connector, posts, prepared)
         if moved is not None:
             await _move(db, connector.name, moved, services)
