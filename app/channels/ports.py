@@ -5,7 +5,7 @@ How a case arrives, how the bank answers and how a handle is proved are separate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -131,8 +131,13 @@ class Publisher(Protocol):
         """Answer `post`. Raises PostGone, ChannelRefused, or ChannelUnavailable: then call find_own_reply first."""
         ...
 
-    async def find_own_reply(self, post: PostRef, marker: str) -> PublishedReply | None:
-        """The bank's own answer to this very post that contains `marker` (the case link), if the network has it."""
+    async def find_own_reply(
+        self, post: PostRef, marker: str, known_urls: Collection[str] = ()
+    ) -> PublishedReply | None:
+        """The bank's own answer to this very post that contains `marker` (the case link), if the network has it.
+
+        Not one of `known_urls`: every answer of a case carries the same link, and those are other answers.
+        """
         ...
 
     async def read_thread(self, post: PostRef) -> list[ArrivedPost]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -176,10 +176,13 @@ class SquarePublisher:
         except KeyError as error:
             raise ChannelUnavailable("malformed answer") from error
 
-    async def find_own_reply(self, post: PostRef, marker: str) -> PublishedReply | None:
+    async def find_own_reply(
+        self, post: PostRef, marker: str, known_urls: Collection[str] = ()
+    ) -> PublishedReply | None:
         """See `ports.Publisher`."""
         for one in await self.read_thread(post):
-            if one.is_own and one.in_reply_to == post.external_id and marker in one.text:
+            is_answer = one.is_own and one.in_reply_to == post.external_id and marker in one.text
+            if is_answer and one.url not in known_urls:
                 return PublishedReply(one.external_id, one.url)
         return None
 

@@ -80,7 +80,7 @@ async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_i
 
     The reason is kept sealed, and committed to by the leaf.
 
-    Raises `SecondPersonNeeded`, `NotFound` for a block decided before.
+    Raises `SecondPersonNeeded`, `NotFound` for a block decided before, `CaseClosed`.
     """
     require(staff, Permission.GUARD_OVERRIDE)
     block = await db.get(GuardBlock, block_id, with_for_update=True)
@@ -91,6 +91,8 @@ async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_i
         record(db, "case.refused", stream=stream, actor=staff, data={"reason": "own_text", "act": "override"})
         raise SecondPersonNeeded
     case = await cases.get(db, staff, block.case_id, lock=True)
+    if block.purpose == ANSWER:
+        case_rules.require_open(case.status)
     await _decide(db, staff, case, block, reason)
     author = await account(db, block.author_id)
     if author is None:
