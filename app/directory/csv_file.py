@@ -6,7 +6,7 @@ import asyncio
 import csv
 from pathlib import Path
 
-from app.directory.port import CustomerRecord, DirectoryUnavailable, normalise
+from app.directory.port import CustomerRecord, DirectoryUnavailable, email_from, normalise, phone_from
 
 
 class CsvDirectory:
@@ -21,7 +21,7 @@ class CsvDirectory:
         """See `CustomerDirectory`."""
         try:
             await asyncio.to_thread(self._load)
-        except (OSError, csv.Error, KeyError, UnicodeDecodeError) as fault:
+        except (OSError, csv.Error, KeyError, AttributeError, UnicodeDecodeError) as fault:
             raise DirectoryUnavailable(type(fault).__name__) from None
         return self._by_key.get(normalise(identifier))
 
@@ -30,17 +30,25 @@ class CsvDirectory:
         if changed == self._seen:
             return
         found: dict[tuple[str, str], CustomerRecord] = {}
+        shared: set[tuple[str, str]] = set()
         with self._path.open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
                 record = CustomerRecord(
                     customer_number=row["customer_number"].strip().upper(),
                     name=row["name"].strip(),
-                    phone=normalise(row["phone"])[1] if row["phone"].strip() else None,
-                    email=row["email"].strip() or None,
+                    phone=phone_from(row["phone"]),
+                    email=email_from(row["email"]),
                     language=(row.get("language") or "it").strip(),
                     city=(row.get("city") or "").strip() or None,
                 )
+                if not record.customer_number:
+                    continue
                 for spelling in (record.customer_number, record.phone, record.email):
-                    if spelling:
-                        found[normalise(spelling)] = record
-        self._by_key, self._seen = found, changed
+                    if not spelling:
+                        continue
+                    known = found.setdefault(normalise(spelling), record)
+                    if known.customer_number != record.customer_number:
+                        shared.add(normalise(spelling))
+        # Two customers with one phone: it names neither, or one of them would be bound as the other.
+        self._by_key = {key: record for key, record in found.items() if key not in shared}
+        self._seen = changed

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from app.directory.port import CustomerRecord, DirectoryUnavailable, normalise
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.directory.port import CustomerRecord, DirectoryUnavailable, email_from, normalise, phone_from
 from app.outbound import OutboundClient, OutboundError
 from security.secret import Secret
+
+
+class _Answer(BaseModel):
+    """The record as the service sends it. No value is made up: two customers without a number would be one."""
+
+    model_config = ConfigDict(strict=True, str_strip_whitespace=True)
+
+    customer_number: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    phone: str | None = None
+    email: str | None = None
+    language: Annotated[str, Field(min_length=2, max_length=20)] = "it"
+    city: str | None = None
 
 
 class HttpDirectory:
@@ -27,15 +44,14 @@ class HttpDirectory:
         if answer.status != 200:
             raise DirectoryUnavailable(f"answered {answer.status}")
         try:
-            document = answer.json()
-            phone = document.get("phone")
-            return CustomerRecord(
-                customer_number=str(document["customer_number"]).upper(),
-                name=str(document["name"]),
-                phone=normalise(phone)[1] if phone else None,
-                email=document.get("email"),
-                language=str(document.get("language", "it")),
-                city=document.get("city"),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            found = _Answer.model_validate(answer.json())
+        except (ValidationError, OutboundError, RecursionError) as fault:
             raise DirectoryUnavailable(type(fault).__name__) from None
+        return CustomerRecord(
+            customer_number=found.customer_number.upper(),
+            name=found.name,
+            phone=phone_from(found.phone),
+            email=email_from(found.email),
+            language=found.language,
+            city=found.city,
+        )

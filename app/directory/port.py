@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import phonenumbers
+
+_ADDRESS: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,18 @@ class CustomerDirectory(Protocol):
     async def find(self, identifier: str) -> CustomerRecord | None:
         """By customer number, phone or e-mail, in any usual spelling; raises `DirectoryUnavailable`."""
         ...
+
+
+def phone_from(text: str | None) -> str | None:
+    """A phone of the bank's files in E.164; None when there is none, or nothing that could be called."""
+    kind, canonical = normalise(text or "")
+    return canonical if kind == "phone" else None
+
+
+def email_from(text: str | None) -> str | None:
+    """An e-mail address of the bank's files; None when there is none, or nothing that a mail could be sent to."""
+    address = (text or "").strip()
+    return address if _ADDRESS.fullmatch(address) else None
 
 
 def normalise(identifier: str, region: str = "IT") -> tuple[str, str]:
