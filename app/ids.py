@@ -14,3 +14,8 @@ def new_id(now: datetime) -> UUID:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def made_at(value: UUID) -> int:
+    """When a UUIDv7 was made, in milliseconds since 1970."""
+    return value.int >> 80

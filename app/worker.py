@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
+from app.audit.models import Leaf
 from app.audit.sequencer import GROUP, beat, sequence
 from app.audit.service import SEQUENCER_TOPIC, record
 from app.binding import code_delivery, notices
@@ -28,12 +29,13 @@ from app.conversations import sweeping as room_sweeps
 from app.conversations.models import Conversation
 from app.database import reading, transaction
 from app.directory.port import DirectoryUnavailable
-from app.handover.posting import post_reply
+from app.handover.posting import give_up, post_reply
 from app.handover.service import POST_REPLY
 from app.limits.idempotency import forget_old
+from app.ids import made_at
 from app.main import Installation
 from app.notifications.senders import SendFailed
-from app.notifications.service import WORKER_TOPIC, Work, claim, retry_later
+from app.notifications.service import LEASE, WORKER_TOPIC, Work, claim, renew, retry_later
 from app.outbound import OutboundError
 
 _log = structlog.get_logger("riserbo.worker")
@@ -42,6 +44,8 @@ Round = Callable[[], Awaitable[object]]
 
 HEARTBEAT: Final = 60.0
 SWEEP: Final = 5.0
+ORPHANS: Final = 3600.0
+HANDS: Final = 20
 PASSING: Final = (ChannelError, DirectoryUnavailable, SendFailed, OutboundError, TimeoutError)
 
 
@@ -61,6 +65,7 @@ class Worker:
     def __init__(self, house: Installation) -> None:
         self._house = house
         self._tasks: list[asyncio.Task[None]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
         self._handlers = handlers(house)
 
     def start(self) -> None:
@@ -70,9 +75,10 @@ class Worker:
 
     async def stop(self) -> None:
         """End all loops; a round under way is finished by whoever comes next, from what is stored."""
-        for task in self._tasks:
+        running = [*self._tasks, *self._under_way]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         self._tasks.clear()
 
     def loops(self) -> list[Loop]:
@@ -87,17 +93,41 @@ class Worker:
             Loop("outbox", self.outbox_round, 1.0, WORKER_TOPIC),
             Loop("log", self.log_round, 1.0, SEQUENCER_TOPIC),
             Loop("heartbeat", lambda: beat(services), HEARTBEAT),
-            Loop("sweeps", self.sweep_round, SWEEP),
+            *(Loop(name, sweep, SWEEP) for name, sweep in self.sweeps().items()),
+            Loop("orphan keys", self.sweep_orphan_keys, ORPHANS),
         ]
 
+    def sweeps(self) -> dict[str, Round]:
+        """What time does, each by itself: one that fails must not keep the others from their work."""
+        services = self._house.services
+        return {
+            "proofs and sessions": lambda: binding_sweeps.sweep(services),
+            "waiting answers": lambda: room_sweeps.expire(services),
+            "unread answers": lambda: notices.announce_unread(services),
+            "old repetitions": self._forget_old,
+        }
+
     async def outbox_round(self) -> int:
-        """Work off what is due; returns how much was."""
-        works = await claim(self._house.services)
+        """Begin what is due, as far as there are hands; returns how much. A long export holds up no code."""
+        free = HANDS - len(self._under_way)
+        works = await claim(self._house.services, free) if free > 0 else []
         for work in works:
-            await self._work(work)
-        if works:
-            self._house.services.wakeups.notify(WORKER_TOPIC)
+            task = asyncio.get_running_loop().create_task(self._work(work), name=work.topic)
+            self._under_way.add(task)
+            task.add_done_callback(self._finished)
         return len(works)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            _log.error("work_lost", error=type(fault).__name__, topic=task.get_name())
+        self._house.services.wakeups.notify(WORKER_TOPIC)
+
+    async def idle(self) -> None:
+        """Until everything that was begun has ended."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def log_round(self) -> None:
         """Place waiting leaves, then sign the head."""
@@ -106,22 +136,24 @@ class Worker:
             placed = await sequence(self._house.services)
         await self._house.signer.sign(self._house.services)
 
-    async def sweep_round(self) -> None:
-        """What time does: sessions lock, attempts and waiting answers expire, unread answers are announced."""
-        house = self._house
-        await binding_sweeps.sweep(house.services)
-        await room_sweeps.expire(house.services)
-        await notices.announce_unread(house.services)
-        async with transaction(house.services) as db:
-            await forget_old(db, house.services.clock())
+    async def _forget_old(self) -> None:
+        self._house.services.vault.forget_expired()
+        async with transaction(self._house.services) as db:
+            await forget_old(db, self._house.services.clock())
 
     async def sweep_orphan_keys(self) -> int:
-        """Destroy data keys older than an hour that no case, room or export uses; returns how many."""
+        """Destroy data keys older than an hour that no case, room or export uses; returns how many.
+
+        Never one that is older than the log itself: an empty database beside a full key store is a mistake, not a sweep.
+        """
         services = self._house.services
         old = await services.vault.unattached_since(services.clock() - timedelta(hours=1))
         async with reading(services) as db:
             used = {key for model in (Case, Conversation, Export) for key in await _key_ids(db, model)}
-        orphans = [key for key in old if key not in used]
+            first = (await db.execute(select(Leaf.id).order_by(Leaf.stage_no).limit(1))).scalar_one_or_none()
+        if first is None:
+            return 0
+        orphans = [key for key in old if key not in used and made_at(key) >= made_at(first)]
         if orphans:
             async with transaction(services) as db:
                 record(db, "keys.swept", stream="log", actor=SYSTEM, data={"count": len(orphans)})
@@ -129,6 +161,7 @@ class Worker:
         return len(orphans)
 
     async def _work(self, work: Work) -> None:
+        lease = asyncio.get_running_loop().create_task(self._keep_lease(work))
         try:
             await self._handlers[work.topic](work)
         except PASSING as fault:
@@ -136,6 +169,13 @@ class Worker:
         except Exception as fault:  # noqa: BLE001 (one bad row must not stop the others)
             _log.error("work_failed", error=type(fault).__name__, topic=work.topic)
             await self._again(work, type(fault).__name__)
+        finally:
+            lease.cancel()
+
+    async def _keep_lease(self, work: Work) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            await renew(self._house.services, work.id)
 
     async def _again(self, work: Work, reason: str) -> None:
         if await retry_later(self._house.services, work, reason):
@@ -143,6 +183,8 @@ class Worker:
         async with transaction(self._house.services) as db:
             data = {"topic": work.topic, "id": str(work.id), "reason": reason}
             record(db, "delivery.failed", stream="log", actor=SYSTEM, data=data)
+        if work.topic == POST_REPLY:
+            await give_up(self._house.services, work)
 
     async def _repeat(self, loop: Loop) -> None:
         wakeups = self._house.services.wakeups

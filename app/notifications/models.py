@@ -12,7 +12,7 @@ from app.database import Base
 
 
 class OutboxRow(Base):
-    """One piece of work: `topic` names the handler; lower `priority` goes first; unsent after `expires_at` is dropped."""
+    """One piece of work: `topic` names the handler, lower `priority` goes first, `expires_at` drops what is unsent."""
 
     __tablename__ = "outbox"
     __table_args__ = (

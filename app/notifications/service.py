@@ -12,11 +12,15 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.actors import SYSTEM
+from app.audit.service import record
 from app.database import after_commit, services_of, transaction
+from app.errors import RiserboError
 from app.ids import new_id
 from app.notifications.models import OutboxRow
 from app.services import Services
 from security.envelope import Place, seal
+from security.errors import SecurityError
 from security.keys import DataKey
 
 WORKER_TOPIC: Final = "worker"
@@ -80,7 +84,7 @@ async def enqueue(
 
 
 async def claim(services: Services, limit: int = 20) -> list[Work]:
-    """Take up to `limit` due rows for one lease; expired ones are closed unsent."""
+    """Take up to `limit` due rows for one lease; expired ones are closed unsent, unreadable ones given up."""
     now = services.clock()
     async with transaction(services) as db:
         await db.execute(
@@ -116,9 +120,31 @@ async def claim(services: Services, limit: int = 20) -> list[Work]:
         ).all()
     works = []
     for row in sorted(claimed, key=lambda row: (row.priority, row.id)):
-        payload = json.loads(await services.vault.open(_place(row.id), row.sealed_payload))
+        try:
+            payload = json.loads(await services.vault.open(_place(row.id), row.sealed_payload))
+        except (SecurityError, RiserboError, ValueError):
+            # Its key is gone, or somebody changed it: it must not hold up what was claimed with it, again and again.
+            await _give_up(services, row.id, row.topic)
+            continue
         works.append(Work(row.id, row.topic, payload, row.attempts, row.expires_at))
     return works
+
+
+async def _give_up(services: Services, work_id: UUID, topic: str) -> None:
+    async with transaction(services) as db:
+        data = {"topic": topic, "id": str(work_id), "reason": "unreadable"}
+        record(db, "delivery.failed", stream="log", actor=SYSTEM, data=data)
+        await finish(db, work_id, "unreadable")
+
+
+async def renew(services: Services, work_id: UUID) -> None:
+    """Another lease for work that is still under way, so that nobody else begins it too."""
+    async with transaction(services) as db:
+        await db.execute(
+            update(OutboxRow)
+            .where(OutboxRow.id == work_id, OutboxRow.done_at.is_(None), OutboxRow.locked_until.is_not(None))
+            .values(locked_until=services.clock() + LEASE)
+        )
 
 
 async def finish(db: AsyncSession, work_id: UUID, outcome: str = "done") -> None:
