@@ -10,17 +10,17 @@ import asyncio
 import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 import app.binding.models
 import app.compliance.models  # noqa: F401
@@ -54,6 +54,7 @@ from tests.support.databases import DatabaseUrls
 from tests.support.postgres import PostgresServer
 from tests.support.square import ISSUER, SquareStandIn, public_post
 
+T = TypeVar("T")
 START: Final = datetime(2026, 11, 21, 19, 0, tzinfo=UTC)
 ORIGIN: Final = "bancaesempio.example/log"
 KEPT: Final = "prepared"
@@ -119,6 +120,11 @@ class House:
         except KeyError:
             raise AttributeError(name) from None
 
+    async def act(self, act: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """One act in one transaction, committed."""
+        async with transaction(self.services) as db:
+            return await act(db)
+
     async def complaint(self, name: str = "giulia", text: str = "Un bollo addebitato due volte?") -> UUID:
         """A public post; gives the id of its case."""
         post = public_post(name, text, at=self.clock())
@@ -148,18 +154,14 @@ class House:
             await rooms.open_room(
                 db, conversation_id=room_id, binding_id=binding_id, case_id=case_id, key=key, actor=customer
             )
-            await rooms.enter(
-                db, room_id, session_id=customer.session_id, level=level, case_id=case_id, actor=customer
-            )
+            await rooms.enter(db, room_id, session_id=customer.session_id, level=level, case_id=case_id, actor=customer)
         return Room(room_id, case_id, customer, started.token)
 
     async def come_back(self, room: Room, level: Level) -> Room:
         """The customer proves anew, in a new session."""
         async with transaction(self.services) as db:
             started = await self._proved(db, room.binding_id, room.id, level)
-            customer = replace(
-                room.customer, session_id=started.session.id, level=int(level), proved_at=self.clock()
-            )
+            customer = replace(room.customer, session_id=started.session.id, level=int(level), proved_at=self.clock())
             await rooms.enter(
                 db, room.id, session_id=customer.session_id, level=level, case_id=room.case_id, actor=customer
             )
@@ -203,7 +205,9 @@ class House:
             rows = (await db.execute(select(Leaf.leaf).order_by(Leaf.stage_no))).scalars()
             found = [json.loads(row) for row in rows]
         return [
-            leaf for leaf in found if (not events or leaf["t"] in events) and (stream is None or leaf["stream"] == stream)
+            leaf
+            for leaf in found
+            if (not events or leaf["t"] in events) and (stream is None or leaf["stream"] == stream)
         ]
 
     async def all(self, model: type[Any]) -> list[Any]:
@@ -340,9 +344,7 @@ async def open_house(plan: Blueprint, folder: Path, server: PostgresServer | Non
         connector = square.connector()
         ports = HandoverPorts((connector,), PUBLIC_URL, "Banca Esempio", "800 000 000")
         signer = Signer(plan.log_key, folder / "signer.json")
-        yield House(
-            services, clock, square, connector, ports, signer, dict(plan.staff), urls, folder, engines[2]
-        )
+        yield House(services, clock, square, connector, ports, signer, dict(plan.staff), urls, folder, engines[2])
         services.wakeups.stopping.set()
         await services.lane.stop()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import Insert, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM, Customer, Operator, Role, Staff, Visitor, audit_name
 from app.audit.events import EVENTS
@@ -23,6 +25,15 @@ async def beat(house: House, *streams: str) -> None:
     async with transaction(house.services) as db:
         for stream in streams:
             record(db, "log.heartbeat", stream=stream, actor=SYSTEM, data={"size": 1})
+
+
+def failing(fault: type[Exception]) -> Callable[[AsyncSession], Awaitable[None]]:
+    async def act(db: AsyncSession) -> None:
+        record(db, "log.heartbeat", stream="s", actor=SYSTEM, data={"size": 2})
+        await db.flush()
+        raise fault
+
+    return act
 
 
 async def count(house: House, model: type[Any]) -> int:
@@ -49,14 +60,9 @@ async def test_every_record_has_exactly_one_leaf_with_its_facts(house: House) ->
 
 async def test_a_rolled_back_act_leaves_no_leaf_and_no_gap(house: House) -> None:
     await beat(house, "s")
-    with pytest.raises(RuntimeError):
-        async with transaction(house.services) as db:
-            record(db, "log.heartbeat", stream="s", actor=SYSTEM, data={"size": 2})
-            raise RuntimeError
-    with pytest.raises(Forbidden):
-        async with transaction(house.services) as db:
-            record(db, "log.heartbeat", stream="s", actor=SYSTEM, data={"size": 3})
-            raise Forbidden
+    for fault in (RuntimeError, Forbidden):
+        with pytest.raises(fault):
+            await house.act(failing(fault))
     await beat(house, "s")
     assert [leaf["n"] for leaf in await house.leaves(stream="s")] == [1, 2]
     await house.check_streams()
@@ -67,10 +73,8 @@ async def test_a_refusal_that_must_be_remembered_keeps_its_leaf(house: House) ->
         keeps_changes = True
 
     with pytest.raises(Remembered):
-        async with transaction(house.services) as db:
-            record(db, "case.refused", stream="s", actor=house.bruno, data={"reason": "r", "act": "a"})
-            raise Remembered
-    assert len(await house.leaves("case.refused", stream="s")) == 1
+        await house.act(failing(Remembered))
+    assert len(await house.leaves(stream="s")) == 1
 
 
 async def test_an_unknown_event_or_field_is_refused_before_anything_is_stored(house: House) -> None:
@@ -143,10 +147,7 @@ async def test_every_committed_leaf_waits_in_the_queue_and_no_other(house: House
     assert await count(house, PendingLeaf) == 0
     await beat(house, "a", "b")
     with pytest.raises(RuntimeError):
-        async with transaction(house.services) as db:
-            record(db, "log.heartbeat", stream="a", actor=SYSTEM, data={"size": 2})
-            await db.flush()
-            raise RuntimeError
+        await house.act(failing(RuntimeError))
     assert await count(house, PendingLeaf) == 2
 
 
