@@ -37,7 +37,6 @@ ANYBODY: dict[str, dict[str, str]] = {
     },
     "staff": BOTH_DOORS
     | {
-        "GET /": "leads to the queue, which asks who is there",
         "GET /signin": "the way in",
         "POST /signin": "the way in",
         "POST /api/v1/tokens": "the way in, for programs",
