@@ -31,8 +31,8 @@ from app.database import reading, transaction
 from app.directory.port import DirectoryUnavailable
 from app.handover.posting import give_up, post_reply
 from app.handover.service import POST_REPLY
-from app.limits.idempotency import forget_old
 from app.ids import made_at
+from app.limits.idempotency import forget_old
 from app.main import Installation
 from app.notifications.senders import SendFailed
 from app.notifications.service import LEASE, WORKER_TOPIC, Work, claim, renew, retry_later
@@ -144,7 +144,7 @@ class Worker:
     async def sweep_orphan_keys(self) -> int:
         """Destroy data keys older than an hour that no case, room or export uses; returns how many.
 
-        Never one that is older than the log itself: an empty database beside a full key store is a mistake, not a sweep.
+        Never one that is older than the log itself: an empty database beside a full key store is a mistake.
         """
         services = self._house.services
         old = await services.vault.unattached_since(services.clock() - timedelta(hours=1))
