@@ -93,6 +93,7 @@ class Worker:
             Loop("outbox", self.outbox_round, 1.0, WORKER_TOPIC),
             Loop("log", self.log_round, 1.0, SEQUENCER_TOPIC),
             Loop("heartbeat", lambda: beat(services), HEARTBEAT),
+            Loop("traffic", self.traffic_round, HEARTBEAT),
             *(Loop(name, sweep, SWEEP) for name, sweep in self.sweeps().items()),
             Loop("orphan keys", self.sweep_orphan_keys, ORPHANS),
         ]

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -55,6 +56,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.square import ISSUER, SquareStandIn, public_post
 
 T = TypeVar("T")
+ON_SQLITE: Final = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+ON_POSTGRESQL: Final = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 START: Final = datetime(2026, 11, 21, 19, 0, tzinfo=UTC)
 ORIGIN: Final = "bancaesempio.example/log"
 KEPT: Final = "prepared"

@@ -18,7 +18,7 @@ from app.database import before_commit, reading, transaction
 from app.errors import Forbidden, RiserboError
 from app.ids import new_id
 from tests.architecture.sources import python_files
-from tests.support.house import START, House
+from tests.support.house import ON_POSTGRESQL, START, House
 
 
 async def beat(house: House, *streams: str) -> None:
@@ -113,10 +113,9 @@ async def test_leaves_of_parallel_transactions_form_one_unbroken_chain_per_strea
     assert len(await house.leaves(stream="a")) == 37
 
 
+@ON_POSTGRESQL
 async def test_nobody_holds_a_head_while_waiting_for_somebody_elses_new_stream(house: House) -> None:
     """A deadlock on PostgreSQL, if heads were locked before new streams are born."""
-    if house.services.write_engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer")
 
     async def slowly() -> None:
         async with transaction(house.services) as db:
