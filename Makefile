@@ -13,7 +13,7 @@ LOCKS := $(wildcard requirements.lock tests/tools/requirements-*.lock)
 # paths inside .venv are absolute: a moved or copied tree builds its own
 $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)
 
-.PHONY: demo test lint cover lock clean
+.PHONY: demo test lint cover pictures lock clean
 
 demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
@@ -28,6 +28,10 @@ lint: .venv/.test
 cover: .venv/.test
 	tests/tools/isolated.sh $(PYTHON_HERE) -m coverage run -m pytest --quiet tests/security
 	$(PYTHON_HERE) -m coverage report
+
+# the screenshots of README and docs, from the running demo; look at each one before committing it
+pictures: .venv/.test .cache/.browser
+	exec $(PYTHON_HERE) -m tests.tools.pictures
 
 # new versions: change pyproject.toml, then this
 lock: .venv/.uv
