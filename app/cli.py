@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import sys
 from datetime import timedelta
@@ -114,9 +113,10 @@ def guard(
     from app.guard.cli_lines import check_lines
 
     blocked = False
-    with open(sys.stdin.fileno() if file == "-" else file, "rb", closefd=file != "-") as raw:
-        # a line ends where a person ended it: other line ends of Unicode belong to the text
-        for answer in check_lines(io.TextIOWrapper(raw, "utf-8", errors="replace", newline="\n")):
+    source, own = (sys.stdin.fileno(), False) if file == "-" else (file, True)
+    # a line ends where a person ended it: other line ends of Unicode belong to the text
+    with open(source, encoding="utf-8", errors="replace", newline="\n", closefd=own) as lines:
+        for answer in check_lines(lines):
             blocked = blocked or '"verdict": "block"' in answer
             print(answer, flush=True)
     raise typer.Exit(FAILS if blocked and fail_on_block else HOLDS)
@@ -129,7 +129,7 @@ def init(
     bank: Annotated[str, typer.Option(prompt="The bank's name")],
     public_url: Annotated[str, typer.Option(prompt="Address of the public door (https://...)")],
     staff_url: Annotated[str, typer.Option(prompt="Address of the staff door (https://...)")],
-    admin_login: Annotated[str, typer.Option(prompt="First administrator's login")] = "admin",
+    admin_login: Annotated[str, typer.Option(help="First administrator's login.")] = "admin",
     admin_name: Annotated[str, typer.Option(help="First administrator's name.")] = "Administrator",
     phone: Annotated[str, typer.Option(prompt="The bank's telephone, for who cannot prove anything")],
     hours_it: Annotated[str, typer.Option(help="When it answers, in Italian.")] = "lun-ven 8-20",
