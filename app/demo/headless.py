@@ -63,7 +63,8 @@ async def perform(keep: Path | None) -> int:
     telling = Telling()
     with tempfile.TemporaryDirectory(prefix="riserbo-story-") as temporary, contextlib.ExitStack() as stack:
         place = Path(temporary)
-        configure_logging(stack.enter_context((place / "riserbo.log").open("w", encoding="utf-8")))
+        (place / "bank").mkdir()
+        configure_logging(stack.enter_context((place / "bank/riserbo.log").open("w", encoding="utf-8")))
         evidence = await _at_the_bank(telling, place)
         if evidence is None:
             telling.unreached(script.AFTERWARDS)
@@ -78,7 +79,6 @@ async def perform(keep: Path | None) -> int:
 async def _at_the_bank(telling: Telling, place: Path) -> Evidence | None:
     """The story while the bank is served; gone with its folder afterwards, but for what Paolo downloaded."""
     folder = place / "bank"
-    folder.mkdir()
     async with running_demo(folder, free_addresses(None)) as bank, company(bank, folder) as people:
         await telling.tell(script.STORY, people)
         evidence = _carried(people, place) if not telling.failed else None

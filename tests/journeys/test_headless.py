@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from app.demo.playing import script
+from app.demo.playing.raw_search import forms_of
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 150
@@ -19,6 +24,7 @@ import sys
 from dataclasses import replace
 from app.demo import headless
 from app.demo.playing import script
+from app.demo.playing.raw_search import forms_of
 from app.demo.playing.holding import require
 
 async def broken(stage):
@@ -88,6 +94,28 @@ def test_the_kept_bag_verifies_in_another_process(
 def test_nothing_else_is_kept(story: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, keep = story
     assert sorted(path.name for path in keep.iterdir()) == ["log.zip", "room.zip", "trust.json"]
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda raw: raw,
+        lambda raw: raw.hex().encode(),
+        lambda raw: raw.hex().upper().encode(),
+        lambda raw: quote(raw).encode(),
+        lambda raw: quote_plus(raw).encode(),
+        lambda raw: json.dumps({"text": raw.decode()}).encode(),
+        lambda raw: base64.b64encode(raw),
+        lambda raw: base64.b64encode(b"a" + raw + b"bc"),
+        lambda raw: base64.b64encode(b"ab" + raw + b"c"),
+        lambda raw: base64.urlsafe_b64encode(b"abc" + raw + b"abc"),
+    ],
+)
+@pytest.mark.parametrize("secret", ["È un errore? Sì, +10 €", "giulia", "40281937", "marco.prova"])
+def test_the_search_on_disk_finds_a_hidden_secret(secret: str, hide: Callable[[bytes], bytes]) -> None:
+    content = b"\x00\xff " + hide(secret.encode()) + b" \x01"
+    assert any(form in content for form in forms_of(secret))
+    assert not any(form in b"\x00\xff something else \x01" for form in forms_of(secret))
 
 
 def test_a_step_at_the_bank_that_does_not_hold_fails_the_story() -> None:

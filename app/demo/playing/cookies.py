@@ -65,6 +65,10 @@ class CookieJar:
         cookie = self._kept.get((host, name))
         return cookie.value if cookie else None
 
+    def values(self) -> set[str]:
+        """Every value, to look for where none must be."""
+        return {cookie.value for cookie in self._kept.values()}
+
     def put(self, host: str, name: str, value: str) -> None:
         """Plant a cookie, as a thief would."""
         self._kept[host, name] = Cookie(value, "/", secure=True, same_site="lax")

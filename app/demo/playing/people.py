@@ -16,6 +16,7 @@ from app.demo.playing.holding import until
 from app.demo.playing.http_client import Answer, Browser, new_client
 from app.demo.playing.staff_client import StaffClient
 
+REFERENCE: Final = re.compile(r"/not-me\W.*?([A-Z0-9]{4}(?:-[A-Z0-9]{4}){2})")
 CODE: Final = re.compile(r"(?<!\d)\d{8}(?!\d)")
 
 
@@ -53,7 +54,6 @@ class Company:
     thief: Browser
     anna: StaffClient
     luca: StaffClient
-    sara: StaffClient
     paolo: StaffClient
     phones: Browser
 
@@ -76,6 +76,26 @@ class Company:
         code = await until(look, f"an SMS with a code for {person.first_name}")
         self.story.secrets.add(code)
         return code
+
+    async def reference_on_phone(self, person: Townsperson) -> str:
+        """The "this was not me" reference that the phone's page shows, by SMS or mail, waiting for it."""
+
+        async def look() -> str | None:
+            phone = (await self.phones.open(f"{self.site('phone')}/{person.handle}")).expect(200)
+            found = REFERENCE.search(phone.page.words)
+            return found.group(1) if found else None
+
+        reference = await until(look, f"a notice on the phone of {person.first_name}")
+        self.story.secrets.add(reference)
+        return reference
+
+    def customers_browsers(self) -> tuple[Browser, ...]:
+        """The browsers with a session at the bank."""
+        return (self.giulia, self.elena, self.mallory, self.thief)
+
+    def staff(self) -> tuple[StaffClient, ...]:
+        """The staff who play."""
+        return (self.anna, self.luca, self.paolo)
 
 
 @asynccontextmanager
@@ -101,7 +121,6 @@ async def company(bank: DemoBank, folder: Path) -> AsyncIterator[Company]:
             thief=await browser(),
             anna=await staff(cast.ANNA),
             luca=await staff(cast.LUCA),
-            sara=await staff(cast.SARA),
             paolo=await staff(cast.PAOLO),
             phones=await browser(),
         )

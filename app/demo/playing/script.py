@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from app.demo.playing import offline, steps_entry, steps_evidence, steps_public, steps_room
+from app.demo.playing import offline, raw_search, steps_entry, steps_evidence, steps_public, steps_room
 from app.demo.playing.offline import Evidence
 from app.demo.playing.people import Company
 
@@ -40,6 +40,8 @@ STORY: Final[tuple[Step[Company], ...]] = (
     ),
     Step("Giulia proves to be a customer by SMS, accepts the notice and is in the room at L2", steps_entry.way_in),
     Step("a notice with 'this was not me' reached Giulia's phone", steps_entry.notice),
+    Step("guard block: what only the bank's files say of her does not leave either", steps_public.facts),
+    Step("'this was not me' ends Elena's room at once; an unknown reference gets the same answer", steps_entry.not_me),
     Step("Anna and Giulia write to each other live; after a lost connection no gap and no repeat", steps_room.live),
     Step("a repeated message with the same key is one message", steps_room.once),
     Step("answer above level: held; Giulia sees that something waits, not what", steps_room.held),
@@ -55,6 +57,7 @@ STORY: Final[tuple[Step[Company], ...]] = (
     Step("Giulia goes public again: the same case reopens", steps_room.reopened),
     Step("Paolo exports her room and the whole log; Anna may not", steps_evidence.exports),
     Step("the room's bag reads as it was said; the insider's refusals are in both", steps_evidence.contents),
+    Step("database files, exports and logs hold no text, name, number, code or token to be read", raw_search.nothing),
 )
 
 AFTERWARDS: Final[tuple[Step[Evidence], ...]] = (

@@ -46,6 +46,7 @@ class StaffClient:
     def __init__(self, key: StaffKey, base_url: str, client: httpx2.AsyncClient) -> None:
         self.key = key
         self.id = ""
+        self.token = ""
         self._api = f"{base_url}/api/v1"
         self._client = client
         self._headers: dict[str, str] = {}
@@ -59,7 +60,8 @@ class StaffClient:
         }
         token = (await self.post("/tokens", credentials)).expect(201)
         (await self.post("/tokens", credentials)).expect_refusal(401, "sign_in_refused")
-        self._headers = {"authorization": f"{token['token_type']} {token['token']}"}
+        self.token = str(token["token"])
+        self._headers = {"authorization": f"{token['token_type']} {self.token}"}
         self.id = str((await self.get("/staff/me"))["id"])
 
     async def get(self, path: str) -> Any:

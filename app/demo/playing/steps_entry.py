@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from app.demo import cast
-from app.demo.playing.holding import require, until
+from app.demo.playing.holding import require
+from app.demo.playing.live import listening
 from app.demo.playing.people import Company
 from app.demo.playing.steps_public import foreign_browser
 from app.demo.playing.walking import (
@@ -22,6 +22,7 @@ from app.demo.playing.walking import (
     prove_at_provider,
     prove_by_sms,
 )
+from security.tokens import new_reference
 
 ELENAS_POST: Final = "16"
 OURS: Final = "giulia at Square is yours."
@@ -90,10 +91,19 @@ async def way_in(company: Company) -> None:
 
 async def notice(company: Company) -> None:
     """A notice about the new link reached Giulia's phone, with the way to undo it."""
+    await company.reference_on_phone(cast.GIULIA)
 
-    async def look() -> str | None:
-        phone = (await company.phones.open(f"{company.site('phone')}/{cast.GIULIA.handle}")).expect(200)
-        found = re.search(r"/not-me\S* \S+ \S+ ([A-Z0-9]{4}(?:-[A-Z0-9]{4}){2})", phone.page.words)
-        return found.group(1) if found else None
 
-    company.story.secrets.add(await until(look, "a notice on Giulia's phone"))
+async def not_me(company: Company) -> None:
+    """Elena says "this was not me": her room closes at once, stream and all; an unknown reference looks the same."""
+    elena, bank = company.elena, company.site("bank")
+    room = (await elena.open(f"{bank}/room")).expect(200)
+    reference = await company.reference_on_phone(cast.ELENA)
+    async with listening(elena.listen(room, "/room/events", 0)) as stream:
+        told = []
+        for typed in (new_reference(), reference):
+            page = (await company.phones.open(f"{bank}/not-me")).expect(200)
+            told.append((await company.phones.submit(page, "/not-me", reference=typed)).expect(200).page.words)
+        require(told[0] == told[1], "the answer tells a known reference from an unknown one")
+        await stream.wait_for(lambda event: event.event == "end", "the end of the revoked stream")
+    (await elena.open(f"{bank}/room")).expect(401)

@@ -32,6 +32,7 @@ LEAKING: Final = (
     ("relationship", "Dear Giulia, we have looked at your account with us."),
     ("relationship", "Gentile Giulia, il suo conto presso di noi è in ordine."),
 )
+FROM_THE_FILES: Final = "Buongiorno Giulia, la filiale di Torino è a disposizione."
 REPLY: Final = "Buongiorno Giulia, ci dispiace per l'attesa. Ne parliamo in privato, con una persona, da qui:"
 YES: Final = "Yes, this is our reply"
 NO: Final = "Not one of ours"
@@ -84,6 +85,14 @@ async def guard(company: Company) -> None:
     require(await company.anna.get(path) == [], "a blocked reply was registered")
     profile = (await company.passante.open(f"{company.site('square')}/@{cast.BANK_HANDLE}")).expect(200)
     require(not any(profile.says(text) for _, text in LEAKING), "a blocked reply is on the Square")
+
+
+async def facts(company: Company) -> None:
+    """Since she is bound, what the bank's files say of her is read as well: the city, which no pattern knows."""
+    refused = await company.anna.post(f"/cases/{company.story.case_id}/replies", {"text": FROM_THE_FILES})
+    refused.expect_refusal(422, "guard_blocked")
+    kinds = [finding["kind"] for finding in refused.document["findings"]]
+    require(kinds == ["fact"], f"the guard found {kinds}, not a fact")
 
 
 async def reply(company: Company) -> None:
