@@ -35,7 +35,7 @@ def expected(dialect: str) -> dict[str, str]:
     found = {}
     for statement in statements:
         if named := _NAME.match(statement):
-            found[named[1] + ("()" if "FUNCTION" in statement.split("(")[0] else "")] = statement
+            found[named[1] + ("" if statement.startswith("CREATE TRIGGER") else "()")] = statement
     return found
 
 
