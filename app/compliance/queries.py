@@ -16,7 +16,6 @@ from app.actors import Staff
 from app.audit import queries as audit
 from app.audit.models import Leaf, SequencedLeaf, SignedCheckpoint
 from app.binding.models import Attempt
-from app.binding.rules import Kind, State
 from app.compliance.models import Export
 from app.compliance.rules import Head
 from app.compliance.verifier import OPENINGS, parse_leaf
@@ -95,17 +94,10 @@ async def _named_by_room(db: AsyncSession, stream: str, last: int) -> set[str]:
 
 
 async def _streams_of_binding(db: AsyncSession, conversation_id: UUID) -> set[str]:
-    """Every attempt of the room's binding, and the cases whose links led in, also while the room was open already."""
+    """Every attempt of the room's binding, and the case that led in last, even if the room was open already."""
     room = await db.get_one(Conversation, conversation_id)
-    rows = await db.execute(
-        select(Attempt.id, Attempt.case_id, Attempt.kind, Attempt.state).where(Attempt.binding_id == room.binding_id)
-    )
-    streams = {f"case:{room.case_id}"}
-    for row in rows:
-        streams.add(f"attempt:{row.id}")
-        if row.case_id is not None and (row.kind, row.state) == (Kind.ENTRY, State.BOUND):
-            streams.add(f"case:{row.case_id}")
-    return streams
+    attempts = (await db.execute(select(Attempt.id).where(Attempt.binding_id == room.binding_id))).scalars()
+    return {f"case:{room.case_id}", *(f"attempt:{attempt_id}" for attempt_id in attempts)}
 
 
 async def leaf_page(db: AsyncSession, start: int, end: int) -> list[bytes]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +58,9 @@ class Square:
     async def publish(self, post: PostRef, text: str, idempotency_key: str) -> PublishedReply:
         raise NotImplementedError
 
-    async def find_own_reply(self, post: PostRef, marker: str) -> PublishedReply | None:
+    async def find_own_reply(
+        self, post: PostRef, marker: str, known_urls: Collection[str] = ()
+    ) -> PublishedReply | None:
         raise NotImplementedError
 
     async def read_thread(self, post: PostRef) -> list[Any]:

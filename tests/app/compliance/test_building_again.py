@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -102,14 +105,24 @@ async def test_a_cancelled_build_leaves_nothing_in_the_clear(archive: Archive) -
     await archive.talk(bound, TEXT)
     export = await archive.ask(bound)
     work = await archive.work()
-    building_now = asyncio.create_task(archive.build(work))
-    for _ in range(1000):
-        if archive.folder():
-            break
-        await asyncio.sleep(0.001)
-    building_now.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await building_now
+    begun, cancelled, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(directory: Path, *arguments: Any) -> None:
+        begun.set()
+        assert cancelled.wait(10)
+        time.sleep(1)
+        write_bag(directory, *arguments)
+        ended.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "write_bag", slow)
+        running = asyncio.create_task(archive.build(work))
+        assert await asyncio.to_thread(begun.wait, 10)
+        running.cancel()
+        cancelled.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert ended.is_set(), "the folder was removed under a thread that still wrote into it"
     assert [name for name in archive.folder() if not name.endswith(".bag.sealed")] == []
     await archive.build(work)
     assert (await archive.row(export.id)).state == "ready"
