@@ -1,0 +1,103 @@
+"""Settings: read once, from file and variables, nothing unknown, secrets by file only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import IdentityProviderSettings, Settings, load_settings
+
+FILE = """
+bank = "Banca Esempio"
+origin = "bancaesempio.example/log"
+public_url = "https://chat.bancaesempio.example/"
+staff_url = "https://staff.bancaesempio.example"
+phone = "800 000 000"
+hours_it = "lun-ven 8-20"
+hours_en = "Mon-Fri 8-20"
+privacy_contact = "privacy@bancaesempio.example"
+"""
+
+
+def written(folder: Path, more: str = "", text: str = FILE) -> Path:
+    (folder / "riserbo.toml").write_text(text + more)
+    return folder
+
+
+def test_a_file_is_enough_and_defaults_stay_on_loopback(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path))
+    assert settings.public_url == "https://chat.bancaesempio.example"
+    assert settings.https
+    assert [
+        one.rpartition(":")[0] for one in (settings.public_listen, settings.staff_listen, settings.admin_listen)
+    ] == ["127.0.0.1"] * 3
+    assert settings.main_database != settings.key_database
+    assert settings.api_docs is False
+
+
+def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RISERBO_BANK", "Banca Altra")
+    monkeypatch.setenv("RISERBO_DIRECTORY__CSV", "people.csv")
+    settings = load_settings(written(tmp_path))
+    assert (settings.bank, settings.directory.csv) == ("Banca Altra", Path("people.csv"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        'unknown = "x"',
+        "poll_seconds = 0",
+        "first_answer_minutes = 0",
+        '[directory]\nsurprise = "x"',
+        '[sms]\nurl = "https://sms.example"\ntoken = "a-secret-in-the-file"',
+    ],
+    ids=["unknown", "no pause", "no clock", "unknown in a part", "a secret by value"],
+)
+def test_what_is_not_known_or_makes_no_sense_is_refused(tmp_path: Path, more: str) -> None:
+    with pytest.raises(ValidationError):
+        load_settings(written(tmp_path, more))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["chat.example", "ftp://chat.example", "https://chat.example/path", "https://", "https://chat.example?x=1", ""],
+)
+def test_an_address_is_scheme_and_host_only(tmp_path: Path, address: str) -> None:
+    text = FILE.replace("https://chat.bancaesempio.example/", address)
+    with pytest.raises(ValidationError):
+        load_settings(written(tmp_path, text=text))
+
+
+def test_a_missing_value_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="privacy_contact"):
+        load_settings(written(tmp_path, text=FILE.replace("privacy_contact", "# ")))
+
+
+def test_a_secret_comes_from_its_file_and_does_not_print(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path))
+    (tmp_path / "token").write_text("very-secret\n")
+    secret = settings.secret(Path("token"))
+    assert secret.reveal() == b"very-secret"
+    assert "very-secret" not in f"{secret!r} {secret} {settings!r}"
+    assert settings.secret(tmp_path / "token").reveal() == b"very-secret"
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 5])
+def test_a_provider_cannot_be_given_a_level_that_a_redirect_does_not_earn(level: int) -> None:
+    with pytest.raises(ValidationError):
+        IdentityProviderSettings(
+            name="kyc",
+            label="KYC",
+            url="https://kyc.example",
+            client_id="x",
+            secret_file=Path("s"),
+            relay_resistant={"acr": level},
+        )
+
+
+def test_settings_cannot_change_while_serving(tmp_path: Path) -> None:
+    settings: Settings = load_settings(written(tmp_path))
+    with pytest.raises(ValidationError):
+        settings.bank = "Other"
