@@ -36,6 +36,7 @@ from app.http.access_log import AccessLog
 from app.http.body_limits import BodyLimits
 from app.http.json_bodies import strict_json
 from app.http.problems import install_problem_handlers
+from app.http.proxies import TrustedProxies
 from app.http.request_ids import RequestIds
 from app.http.server import Listener
 from app.lane import Lane
@@ -53,6 +54,7 @@ from app.web.pages import PageSettings
 from app.web.public_pages import router as public_pages
 from app.web.reports import router as report_routes
 from app.web.room_pages import router as room_pages
+from app.web.slowing import SlowDown
 from app.web.staff_pages import router as staff_pages
 from app.web.statics import router as static_routes
 
@@ -275,9 +277,11 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.include_router(report_routes)
     install_problem_handlers(app, render_error)
     app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
+    app.add_middleware(SlowDown, clock=house.services.clock)
     app.add_middleware(BodyLimits)
     app.add_middleware(SecurityHeaders, https=house.settings.https)
-    app.add_middleware(AccessLog, door=name)
+    app.add_middleware(AccessLog, door=name, counts=house.services.traffic)
+    app.add_middleware(TrustedProxies, networks=house.settings.trusted_proxies)
     app.add_middleware(RequestIds)
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ class Services:
     """Engines, vault, clock, outbound client, lane and in-process wake-ups of one running service.
 
     `write_engine` is the only engine that may change anything. On SQLite it has one connection; `read_engine` has
-    a pool that the database itself refuses to write through.
+    a pool that the database itself refuses to write through. `traffic` counts refused requests by door and status.
     """
 
     write_engine: AsyncEngine
@@ -37,3 +38,4 @@ class Services:
     clock: Clock = system_clock
     wakeups: Wakeups = field(default_factory=Wakeups)
     lane: Lane[Any, Any] | None = None
+    traffic: Counter[str] = field(default_factory=Counter)

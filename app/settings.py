@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -81,10 +82,18 @@ class Settings(BaseSettings):
     resolution_hours: Annotated[int, Field(ge=1)] = 24
     poll_seconds: Annotated[float, Field(gt=0)] = 15.0
     api_docs: bool = False
+    trusted_proxies: list[str] = []
     directory: DirectorySettings = DirectorySettings()
     sms: SmsGatewaySettings | None = None
     mail: MailSettings | None = None
     identity_providers: list[IdentityProviderSettings] = []
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            ip_network(network)
+        return value
 
     @field_validator("public_url", "staff_url")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,9 +25,10 @@ def route_template(scope: Mapping[str, Any]) -> str:
 class AccessLog:
     """Writes the line when the answer has ended; a stream's line comes with its end."""
 
-    def __init__(self, app: ASGIApp, *, door: str) -> None:
+    def __init__(self, app: ASGIApp, *, door: str, counts: Counter[str] | None = None) -> None:
         self.app = app
         self._door = door
+        self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and write its line."""
@@ -44,6 +46,8 @@ class AccessLog:
         try:
             await self.app(scope, receive, watching)
         finally:
+            if self._counts is not None and status >= 400:
+                self._counts[f"{self._door}.{status}"] += 1
             _log.info(
                 "request",
                 door=self._door,

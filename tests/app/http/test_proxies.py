@@ -1,0 +1,44 @@
+"""The client's address is believed from a listed proxy only, and only up to the right-most foreign hop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from app.http.proxies import TrustedProxies
+
+PROXY = "10.0.0.7"
+
+
+async def client_seen(peer: str, forwarded: list[str], networks: list[str]) -> str:
+    seen: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["client"][0])
+
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    scope = {"type": "http", "client": (peer, 1), "headers": headers}
+    await TrustedProxies(app, networks=networks)(scope, None, None)  # type: ignore[arg-type]
+    return str(seen[0])
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "networks", "expected"),
+    [
+        ("203.0.113.9", ["198.51.100.1"], [], "203.0.113.9"),
+        ("203.0.113.9", ["198.51.100.1"], ["10.0.0.0/8"], "203.0.113.9"),
+        (PROXY, ["198.51.100.1"], ["10.0.0.0/8"], "198.51.100.1"),
+        (PROXY, ["6.6.6.6, 198.51.100.1"], ["10.0.0.0/8"], "198.51.100.1"),
+        (PROXY, ["6.6.6.6", "198.51.100.1, 10.0.0.8"], ["10.0.0.0/8"], "198.51.100.1"),
+        (PROXY, ["10.0.0.8"], ["10.0.0.0/8"], PROXY),
+        (PROXY, [], ["10.0.0.0/8"], PROXY),
+        (PROXY, ["198.51.100.1, <script>"], ["10.0.0.0/8"], PROXY),
+        ("::1", ["2001:db8::5"], ["::1/128", "10.0.0.0/8"], "2001:db8::5"),
+    ],
+)
+async def test_only_a_listed_proxy_may_say_who_is_asking(
+    peer: str, forwarded: list[str], networks: list[str], expected: str
+) -> None:
+    assert await client_seen(peer, forwarded, networks) == expected
