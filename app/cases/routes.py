@@ -74,11 +74,11 @@ async def claim_case(request: Request, case_id: UUID, staff: CurrentStaff, db: D
 async def transfer_case(
     request: Request, case_id: UUID, body: TransferIn, staff: CurrentStaff, db: Db, once: Once
 ) -> JSONResponse:
-    """Give a case to another member of the desk."""
+    """Give a case to another member of the desk, or back to the queue."""
 
     async def act() -> CaseOut:
-        colleague = await desk_member(db, body.to)
-        return await case_out(request, db, await service.transfer(db, staff, case_id, colleague.id))
+        to = (await desk_member(db, body.to)).id if body.to is not None else None
+        return await case_out(request, db, await service.transfer(db, staff, case_id, to))
 
     return await once.answer(db, staff.id, 200, act)
 

@@ -55,3 +55,10 @@ def require_worker(staff: Staff, assigned_to: UUID | None) -> None:
 def is_overdue(due: datetime, done: datetime | None, now: datetime) -> bool:
     """Whether a clock ran out, or had run out when it was stopped."""
     return (done or now) > due
+
+
+def status_after_transfer(status: str, has_owner: bool) -> Status:
+    """An answered case stays answered; otherwise it is claimed by its new owner, or open again without one."""
+    if status == Status.ANSWERED:
+        return Status.ANSWERED
+    return Status.CLAIMED if has_owner else Status.OPEN

@@ -93,11 +93,11 @@ class CaseQuery(BaseModel):
 
 
 class TransferIn(BaseModel):
-    """To whom the case goes."""
+    """To whom the case goes; null gives it back to the queue."""
 
     model_config = ConfigDict(extra="forbid")
 
-    to: UUID
+    to: UUID | None
 
 
 class NoteIn(BaseModel):

@@ -53,17 +53,16 @@ async def claim(db: AsyncSession, staff: Staff, case_id: UUID) -> Case:
     return _changed(db, case, staff, "case.claimed", {"assignee": str(staff.id)})
 
 
-async def transfer(db: AsyncSession, staff: Staff, case_id: UUID, to: UUID) -> Case:
-    """Give the case to another member of the desk; the caller has checked that `to` is one (`agents` knows)."""
+async def transfer(db: AsyncSession, staff: Staff, case_id: UUID, to: UUID | None) -> Case:
+    """Give the case to another member of the desk, or back to the queue; the caller has checked that `to` is one."""
     case = await queries.get(db, staff, case_id, lock=True)
     rules.require_open(case.status)
     if Permission.CASES_TRANSFER_ANY not in ROLE_PERMISSIONS[staff.role]:
         case = await workable(db, staff, case_id, "transfer")
     before = case.assigned_to
     case.assigned_to = to
-    if case.status == Status.OPEN:
-        case.status = Status.CLAIMED
-    return _changed(db, case, staff, "case.transferred", {"from": str(before or ""), "to": str(to)})
+    case.status = rules.status_after_transfer(case.status, to is not None)
+    return _changed(db, case, staff, "case.transferred", {"from": str(before or ""), "to": str(to or "")})
 
 
 async def add_note(db: AsyncSession, staff: Staff, case_id: UUID, text: str) -> CaseNote:

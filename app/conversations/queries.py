@@ -111,20 +111,31 @@ async def rooms_of_case(db: AsyncSession, case_ids: Sequence[UUID]) -> list[Conv
     return list((await db.execute(statement.order_by(Conversation.opened_at))).scalars())
 
 
-def _entries(conversation_id: UUID, after: int, limit: int) -> Select[RoomEvent, Message]:
-    return (
+@dataclass(frozen=True)
+class Window:
+    """Which part of a room: behind `after`, or, without it, the newest entries, or the newest before `before`."""
+
+    after: int | None = None
+    before: int | None = None
+    limit: int = 200
+
+
+def _entries(conversation_id: UUID, window: Window) -> Select[RoomEvent, Message]:
+    statement = (
         select(RoomEvent, Message)
         .outerjoin(Message, Message.id == RoomEvent.message_id)
-        .where(RoomEvent.conversation_id == conversation_id, RoomEvent.n > after)
-        .order_by(RoomEvent.n)
-        .limit(limit)
+        .where(RoomEvent.conversation_id == conversation_id)
+        .limit(window.limit)
     )
+    if window.before is not None:
+        statement = statement.where(RoomEvent.n < window.before)
+    if window.after is None:
+        return statement.order_by(RoomEvent.n.desc())
+    return statement.where(RoomEvent.n > window.after).order_by(RoomEvent.n)
 
 
-async def entries_for_customer(
-    db: AsyncSession, customer: Customer, *, after: int = 0, limit: int = 200
-) -> list[Entry]:
-    """What this session may see of its room behind number `after`: the level's classes, at L2 only its own time."""
+async def entries_for_customer(db: AsyncSession, customer: Customer, window: Window) -> list[Entry]:
+    """What this session may see of its room, in order: the level's classes, at L2 only its own time."""
     seen = sight(customer.level, customer.session_id)
     visible: ColumnElement[bool] = Message.data_class.in_(seen.classes)
     other: ColumnElement[bool] = RoomEvent.message_id.is_(None)
@@ -133,13 +144,13 @@ async def entries_for_customer(
         # When somebody came, went or proved more before is no business of whoever holds one typed code.
         begun = select(Session.created_at).where(Session.id == seen.only_session).scalar_subquery()
         other = and_(other, RoomEvent.at >= begun)
-    statement = _entries(customer.conversation_id, after, limit).where(or_(other, visible))
+    statement = _entries(customer.conversation_id, window).where(or_(other, visible))
     return await _opened(db, await db.execute(statement))
 
 
-async def entries_for_staff(db: AsyncSession, room: Conversation, *, after: int = 0, limit: int = 200) -> list[Entry]:
-    """Behind number `after`; the caller has the room from `room_for_staff` and has recorded the reading."""
-    return await _opened(db, await db.execute(_entries(room.id, after, limit)))
+async def entries_for_staff(db: AsyncSession, room: Conversation, window: Window) -> list[Entry]:
+    """In order; the caller has the room from `room_for_staff` and has recorded the reading."""
+    return await _opened(db, await db.execute(_entries(room.id, window)))
 
 
 async def _opened(db: AsyncSession, rows: Result[RoomEvent, Message]) -> list[Entry]:
@@ -161,7 +172,7 @@ async def _opened(db: AsyncSession, rows: Result[RoomEvent, Message]) -> list[En
                 await message_text(db, message),
             )
         )
-    return entries
+    return sorted(entries, key=lambda entry: entry.n)
 
 
 async def message_text(db: AsyncSession, message: Message) -> str:

@@ -13,7 +13,7 @@ from app.actors import Actor, Customer, Staff
 from app.audit.service import record
 from app.conversations import queries
 from app.conversations.models import Conversation, ReadLeaf, ReadMark
-from app.conversations.queries import Entry
+from app.conversations.queries import Entry, Window
 from app.database import reading, services_of, transaction
 from app.services import Services
 
@@ -26,9 +26,7 @@ class RoomPage:
     entries: list[Entry]
 
 
-async def read_as_staff(
-    services: Services, staff: Staff, conversation_id: UUID, *, after: int = 0, limit: int = 200
-) -> RoomPage:
+async def read_as_staff(services: Services, staff: Staff, conversation_id: UUID, window: Window) -> RoomPage:
     """The page for a member of staff; its leaf is durable before the first text is opened."""
     async with transaction(services) as db:
         room = await queries.room_for_staff(db, staff, conversation_id, act="read")
@@ -37,15 +35,15 @@ async def read_as_staff(
             "room.read",
             stream=f"room:{room.id}:access",
             actor=staff,
-            data={"from": after + 1, "to": room.last_n, "purpose": "work", "session": str(staff.session_id)},
+            data={**_span(room, window), "purpose": "work", "session": str(staff.session_id)},
         )
     async with reading(services) as db:
-        entries = await queries.entries_for_staff(db, room, after=after, limit=limit)
+        entries = await queries.entries_for_staff(db, room, window)
     await _mark(services, room.id, "agent", entries)
     return RoomPage(room, entries)
 
 
-async def read_as_customer(services: Services, customer: Customer, *, after: int = 0, limit: int = 200) -> RoomPage:
+async def read_as_customer(services: Services, customer: Customer, window: Window) -> RoomPage:
     """The page for the room's own customer; the session's first reading has a leaf."""
     now = services.clock()
     async with reading(services) as db:
@@ -54,9 +52,16 @@ async def read_as_customer(services: Services, customer: Customer, *, after: int
     if not has_leaf:
         await _record_first_reading(services, customer, room)
     async with reading(services) as db:
-        entries = await queries.entries_for_customer(db, customer, after=after, limit=limit)
+        entries = await queries.entries_for_customer(db, customer, window)
     await _mark(services, room.id, "customer", entries)
     return RoomPage(room, entries)
+
+
+def _span(room: Conversation, window: Window) -> dict[str, int]:
+    """The numbers that a reading may have shown at most."""
+    last = min(room.last_n, window.before - 1) if window.before is not None else room.last_n
+    first = window.after + 1 if window.after is not None else max(last - window.limit + 1, 1)
+    return {"from": first, "to": last}
 
 
 async def _record_first_reading(services: Services, customer: Customer, room: Conversation) -> None:

@@ -18,7 +18,7 @@ from app.cases import service as case_service
 from app.conversations import queries, reading, service
 from app.conversations.models import Conversation
 from app.conversations.posting import LONGEST_KEY, Posted, post_message
-from app.conversations.queries import Entry
+from app.conversations.queries import Entry, Window
 from app.conversations.schemas import (
     ClosedOut,
     CloseIn,
@@ -59,7 +59,7 @@ async def read_messages(
     limit: Annotated[int, Query(ge=1, le=200)] = 200,
 ) -> EntriesOut:
     """The room behind number `after`; the reading has its leaf before any text is opened."""
-    page = await reading.read_as_staff(services, staff, conversation_id, after=after, limit=limit)
+    page = await reading.read_as_staff(services, staff, conversation_id, Window(after=after, limit=limit))
     async with read_session(services) as db:
         held = await queries.held_answers(db, page.room)
         return EntriesOut(

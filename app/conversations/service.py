@@ -77,7 +77,7 @@ async def enter(
 ) -> None:
     """A proved session comes in, the room's only one now; a closed room opens again, waiting answers are freed."""
     room = await _locked(db, conversation_id)
-    if room.state == CLOSED:
+    if room.state == CLOSED or room.case_id != case_id:
         room.state, room.closed_at = OPEN, None
         record(db, "room.reopened", stream=_stream(room), actor=actor, data={"case": str(case_id)})
     room.case_id = case_id

@@ -21,7 +21,7 @@ from app.agents.queries import account
 from app.audit.service import record
 from app.conversations import queries
 from app.conversations.models import RoomWatch
-from app.conversations.queries import Entry, session_is_live
+from app.conversations.queries import Entry, Window, session_is_live
 from app.conversations.reading import move_mark, other_sides_mark, read_as_customer
 from app.conversations.service import topic
 from app.database import reading, transaction
@@ -75,7 +75,7 @@ async def staff_stream(services: Services, staff: Staff, watch: Watch) -> AsyncI
 
 async def customer_stream(services: Services, customer: Customer, after: int) -> AsyncIterator[StreamItem]:
     """Everything of this session's sight behind number `after`, then live."""
-    await read_as_customer(services, customer, after=after, limit=0)
+    await read_as_customer(services, customer, Window(after=after, limit=0))
     async with services.wakeups.listen(topic(customer.conversation_id)) as woken:
         async for item in _turns(services, customer, customer.conversation_id, after, woken=woken, watch=None):
             yield item
@@ -124,13 +124,13 @@ async def _look(
     async with reading(services) as db:
         if isinstance(actor, Customer):
             await queries.room_for_customer(db, actor, now)
-            entries = await queries.entries_for_customer(db, actor, after=after, limit=PAGE)
+            entries = await queries.entries_for_customer(db, actor, Window(after=after, limit=PAGE))
         else:
             session = await db.get(Session, actor.session_id)
             if session is None or not session_is_live(session, now) or await account(db, actor.id) is None:
                 raise Unauthenticated
             room = await queries.room_for_staff(db, actor, conversation_id, act="watch")
-            entries = await queries.entries_for_staff(db, room, after=after, limit=PAGE)
+            entries = await queries.entries_for_staff(db, room, Window(after=after, limit=PAGE))
         return entries, await other_sides_mark(db, conversation_id, actor)
 
 

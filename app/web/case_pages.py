@@ -63,13 +63,14 @@ async def claim(request: Request, case_id: UUID, staff: CurrentStaff, services: 
 async def transfer(
     request: Request, case_id: UUID, staff: CurrentStaff, services: CurrentServices, form: Form
 ) -> Response:
-    """Give the case to a colleague; why becomes an internal note of the one who had it."""
+    """Give the case to a colleague or back to the queue; why becomes an internal note of the one who had it."""
 
     async def act(db: AsyncSession) -> None:
         reason = checked_text(form.get("reason", ""), LONGEST_REASON)
-        colleague = await desk_member(db, _id(form.get("agent", "")))
+        chosen = form.get("agent", "")
+        to = (await desk_member(db, _id(chosen))).id if chosen else None
         await case_service.add_note(db, staff, case_id, reason)
-        await case_service.transfer(db, staff, case_id, colleague.id)
+        await case_service.transfer(db, staff, case_id, to)
 
     return await _acted(request, services, staff, case_id, act, "transferred")
 

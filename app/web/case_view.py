@@ -23,6 +23,7 @@ from app.cases.rules import Outcome, Status
 from app.channels.ports import Connector, TextTooLong
 from app.conversations import queries as rooms
 from app.conversations.models import Conversation
+from app.conversations.queries import Window
 from app.conversations.reading import RoomPage, read_as_staff
 from app.database import reading, transaction
 from app.errors import NotFound
@@ -43,12 +44,12 @@ from app.web.desk import (
 )
 from app.web.drafts import draft_of
 from app.web.pages import page_settings, site_of
+from app.web.room_entries import window_of
 from app.web.room_panel import Typed, outline_panel, room_panel
 from app.web.staff_views import Colleague, Composer, Draft, Note, RoleName
 from app.web.views import PublicPost
 
 LONGEST_REPLY: Final = 2000
-MOST_ENTRIES: Final = 200
 MOST_BLOCKS: Final = 5
 OUTCOMES: Final[Mapping[staff_views.Outcome, Outcome]] = {
     "resolved": Outcome.RESOLVED,
@@ -102,7 +103,7 @@ async def case_view(
         record(db, "case.read", stream=f"case:{case.id}", actor=staff, data={"part": "thread"})
     async with reading(services) as db:
         of_case = await rooms.rooms_of_case(db, [case.id])
-    read = await _read_room(services, staff, case, of_case, shown.room)
+    read = await _read_room(services, staff, case, of_case, (shown.room, window_of(request)))
     async with reading(services) as db:
         author = await cases.author_of(db, case)
         handle = f"@{author.handle.lstrip('@')}"
@@ -111,16 +112,16 @@ async def case_view(
 
 
 async def _read_room(
-    services: Services, staff: Staff, case: Case, of_case: Sequence[Conversation], asked: UUID | None
+    services: Services, staff: Staff, case: Case, of_case: Sequence[Conversation], wish: tuple[UUID | None, Window]
 ) -> RoomPage | None:
     """The room asked for, or the newest; without asking, who does not work the case meets none and leaves no trace."""
+    asked, window = wish
     if asked is None and not (of_case and works(staff, case)):
         return None
     chosen = of_case[-1] if asked is None else next((room for room in of_case if room.id == asked), None)
     if chosen is None:
         raise NotFound
-    newest = max(chosen.last_n - MOST_ENTRIES, 0)
-    return await read_as_staff(services, staff, chosen.id, after=newest, limit=MOST_ENTRIES)
+    return await read_as_staff(services, staff, chosen.id, window)
 
 
 async def _view(request: Request, db: AsyncSession, staff: Staff, ground: _Ground, shown: Shown) -> staff_views.Case:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
+from uuid import UUID
 
 from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.binding.ports import BindingPorts
 from app.binding.queries import ProofFact as StoredFact
+from app.cases import queries as cases
+from app.cases.models import Case
+from app.conversations.models import Conversation
 from app.web.pages import page_settings
 from app.web.views import ProofFact, ProofKind
 
@@ -35,3 +40,14 @@ def proof_facts(request: Request, facts: Iterable[StoredFact]) -> tuple[ProofFac
         )
         for fact in facts
     )
+
+
+def at_name(handle: str) -> str:
+    """A handle as the pages write it."""
+    return f"@{handle.lstrip('@')}"
+
+
+async def room_handle(db: AsyncSession, conversation_id: UUID) -> str:
+    """The handle that complained, as pages write it."""
+    room_now = await db.get_one(Conversation, conversation_id)
+    return at_name((await cases.author_of(db, await db.get_one(Case, room_now.case_id))).handle)

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, cast
 from uuid import UUID
 
+from fastapi import Request
 from fastapi.sse import ServerSentEvent
 
-from app.conversations.queries import Entry
+from app.conversations.queries import Entry, Window
+from app.conversations.reading import RoomPage
 from app.conversations.stream import Ended, ReadUpTo, StreamItem
 from app.web.views import DataClassName, Message, ServiceText
 
@@ -22,15 +24,30 @@ SERVICE_LINES: Final[Mapping[str, ServiceText]] = {
 }
 
 
+def window_of(request: Request) -> Window:
+    """The newest entries, or with `?before=` the newest before that number: so old ones are met without scripts too."""
+    before = request.query_params.get("before", "")
+    return Window(before=int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None)
+
+
+def older_than(read: RoomPage) -> int:
+    """The number to ask for what came before this page, or 0 when nothing did."""
+    return read.entries[0].n if read.entries and read.entries[0].n > 1 and len(read.entries) >= Window().limit else 0
+
+
 def messages_of(
-    entries: Sequence[Entry], *, side: Side, names: Mapping[UUID, str], read_by_other: int
+    entries: Sequence[Entry], *, side: Side, names: Mapping[UUID, str], read_by_other: int, customer: str = ""
 ) -> list[Message]:
-    """The entries that are shown, in order."""
-    shown = [message_of(entry, side=side, names=names, read_by_other=read_by_other) for entry in entries]
+    """The entries that are shown, in order; `customer` is the handle under which the customer writes."""
+    shown = [
+        message_of(entry, side=side, names=names, read_by_other=read_by_other, customer=customer) for entry in entries
+    ]
     return [message for message in shown if message is not None]
 
 
-def message_of(entry: Entry, *, side: Side, names: Mapping[UUID, str], read_by_other: int) -> Message | None:
+def message_of(
+    entry: Entry, *, side: Side, names: Mapping[UUID, str], read_by_other: int, customer: str = ""
+) -> Message | None:
     """A message or a line of the service; None for what only says "look again"."""
     if entry.kind != "message":
         line = SERVICE_LINES.get(entry.kind)
@@ -41,20 +58,20 @@ def message_of(entry: Entry, *, side: Side, names: Mapping[UUID, str], read_by_o
         author="customer" if entry.sender == "customer" else "bank",
         at=entry.at,
         text=entry.text or "",
-        name=names.get(entry.sender_id, "") if entry.sender == "agent" and entry.sender_id else "",
+        name=names.get(entry.sender_id, "") if entry.sender == "agent" and entry.sender_id else customer,
         mine=mine,
         data_class=cast("DataClassName", entry.data_class) if side == "agent" and entry.data_class else None,
         state="seen" if mine and entry.n <= read_by_other else "sent",
     )
 
 
-def event_of(item: StreamItem, *, side: Side, names: Mapping[UUID, str]) -> ServerSentEvent:
+def event_of(item: StreamItem, *, side: Side, names: Mapping[UUID, str], customer: str = "") -> ServerSentEvent:
     """One item of a stream for the module: messages carry their text, everything else says "look again"."""
     if isinstance(item, Ended):
         return ServerSentEvent(raw_data=json.dumps({"code": item.code}), event="end", retry=1000)
     if isinstance(item, ReadUpTo):
         return ServerSentEvent(raw_data=json.dumps({"n": item.n}), event="read")
-    message = message_of(item, side=side, names=names, read_by_other=0)
+    message = message_of(item, side=side, names=names, read_by_other=0, customer=customer)
     if message is None or message.service is not None:
         return ServerSentEvent(raw_data=json.dumps({"n": item.n}), event="look", id=str(item.n))
     document = {

@@ -47,9 +47,9 @@ from app.web.entry_views import (
     set_visitor_cookie,
     visitor_network,
 )
-from app.web.facts import proof_facts
+from app.web.facts import at_name, proof_facts, room_handle
 from app.web.pages import Form, page, page_settings, see_other, site_of
-from app.web.room_entries import event_of, messages_of
+from app.web.room_entries import event_of, messages_of, older_than, window_of
 from app.web.views import Authenticator, DataClassName, Ended, HeldAnswer, Locked, NoticeName, PublicPost, Room
 
 router = APIRouter(include_in_schema=False)
@@ -104,10 +104,11 @@ async def events(
     """The room live; `Last-Event-ID` wins over `after`."""
     async with reading(services) as db:
         names = await staff_names(db)
+        handle = await room_handle(db, customer.conversation_id)
     start = last_event_id if last_event_id is not None else after
     async with closing(customer_stream(services, customer, start)) as items:
         async for item in items:
-            yield event_of(item, side="customer", names=names)
+            yield event_of(item, side="customer", names=names, customer=handle)
 
 
 @router.post("/room/step-up")
@@ -241,7 +242,7 @@ async def _room_view(
     request: Request, services: Services, customer: Customer, session: Session, *, error: str = "", draft: str = ""
 ) -> Room:
     """Everything that this session may see of its room now."""
-    read = await read_as_customer(services, customer)
+    read = await read_as_customer(services, customer, window_of(request))
     now = services.clock()
     async with reading(services) as db:
         return await _view(request, db, read, (customer, session), (now, error, draft))
@@ -270,13 +271,17 @@ async def _view(
         error=error,
         notice=_notice(notice),
         state="closed" if read.room.state == "closed" else "open",
-        handle=f"@{author.handle.lstrip('@')}",
+        handle=at_name(author.handle),
         network=settings.label(case.connector),
         agent=names.get(case.assigned_to, settings.bank) if case.assigned_to else settings.bank,
         level=customer.level,
         proofs=proof_facts(request, await queries.proofs_of_binding(db, customer.binding_id)),
         readable=tuple(cast("DataClassName", kind.value) for kind in classes_at(customer.level)),
-        messages=tuple(messages_of(read.entries, side="customer", names=names, read_by_other=read_by_bank)),
+        messages=tuple(
+            messages_of(
+                read.entries, side="customer", names=names, read_by_other=read_by_bank, customer=at_name(author.handle)
+            )
+        ),
         cursor=read.entries[-1].n if read.entries else read.room.last_n,
         idempotency_key=str(uuid4()),
         idle_seconds=int(idle_limit(session.kind, session.level).total_seconds()),
@@ -291,6 +296,7 @@ async def _view(
         may_enrol=True,
         rating="none" if read.room.state != "closed" else ("given" if case.rating else "ask"),
         draft=draft,
+        older=older_than(read),
     )
 
 

@@ -22,7 +22,7 @@ from app.conversations.rules import LONGEST_TEXT
 from app.database import services_of
 from app.permissions import REQUIRED_LEVEL, DataClass, classes_at
 from app.web.facts import proof_facts
-from app.web.room_entries import messages_of
+from app.web.room_entries import messages_of, older_than
 from app.web.staff_views import RoomPanel
 from app.web.views import DataClassName, HeldAnswer, Message, ProofFact
 
@@ -48,18 +48,19 @@ async def room_panel(
     """The panel of a room whose reading has its leaf; `names` are the staff's, `handle` is the author's."""
     room = read.room
     read_by_customer = await other_sides_mark(db, room.id, staff)
-    messages = messages_of(read.entries, side="agent", names=names, read_by_other=read_by_customer)
+    messages = messages_of(read.entries, side="agent", names=names, read_by_other=read_by_customer, customer=handle)
     waiting = [_held_message(one) for one in await rooms.held_answers(db, room)]
     return replace(
         outline_panel(room),
         state=_state(read),
         proofs=await _proofs(request, db, staff, room),
-        messages=tuple(sorted([*_with_author(messages, handle), *waiting], key=lambda message: message.at)),
+        messages=tuple(sorted([*messages, *waiting], key=lambda message: message.at)),
         cursor=read.entries[-1].n if read.entries else room.last_n,
         customer=await _customer(db, room),
         held=await _held(db, room),
         step_up_level=_step_up_asked(read),
         draft=typed.text,
+        older=older_than(read),
         data_class=typed.data_class,
     )
 
@@ -78,10 +79,6 @@ def outline_panel(room: Conversation) -> RoomPanel:
         present=room.session_id is not None,
         max_length=LONGEST_TEXT,
     )
-
-
-def _with_author(messages: list[Message], handle: str) -> list[Message]:
-    return [replace(one, name=handle) if one.author == "customer" else one for one in messages]
 
 
 def _state(read: RoomPage) -> Literal["open", "locked", "closed"]:

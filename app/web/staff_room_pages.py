@@ -28,6 +28,7 @@ from app.services import Services
 from app.web.case_pages import refused_page
 from app.web.case_view import Shown
 from app.web.desk import DeskRoute, checked_text
+from app.web.facts import room_handle
 from app.web.pages import Form, see_other
 from app.web.room_entries import event_of
 from app.web.room_panel import Typed
@@ -97,9 +98,10 @@ async def events(
     """The room live."""
     async with reading(services) as db:
         names = await staff_names(db)
+        handle = await room_handle(db, lease.conversation_id)
     async with closing(staff_stream(services, staff, lease)) as items:
         async for item in items:
-            yield event_of(item, side="agent", names=names)
+            yield event_of(item, side="agent", names=names, customer=handle)
 
 
 # Not a page: a stream without a session is a 401, whoever asks.

@@ -204,6 +204,7 @@ class RoomPanel:
     draft: str = ""
     data_class: DataClassName = "account"
     max_length: int = 4000
+    older: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -265,7 +265,7 @@ class PublicPost:
 
 @dataclass(frozen=True, kw_only=True)
 class Room(Page):
-    """The private room. `cursor` is the last number on the page; `rating` is asked once closed."""
+    """The private room. `cursor` is the last number on the page, `older` asks for what came before (0: nothing did)."""
 
     TEMPLATE = "customer/room.html"
 
@@ -291,6 +291,7 @@ class Room(Page):
     rating: Literal["none", "ask", "given"] = "none"
     draft: str = ""
     max_length: int = 4000
+    older: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

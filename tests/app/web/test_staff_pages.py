@@ -536,11 +536,19 @@ async def test_note_stays_with_the_desk_and_transfer_takes_the_case_along(desk: 
 
 async def test_transfer_to_nobody_of_the_desk_changes_nothing(desk: Desk) -> None:
     anna, case = await claimed(desk)
-    for agent in ("", "nonsense", str(uuid4()), str(desk.ids["paolo"])):
+    for agent in ("nonsense", str(uuid4()), str(desk.ids["paolo"])):
         answer = await anna.client.post(f"/cases/{case.id}/transfer", data={"agent": agent, "reason": "Fine turno"})
         assert answer.status_code in (404, 422)
     assert (await desk.case(case.slug)).assigned_to == desk.ids["anna"]
     assert "Fine turno" not in await anna.see(f"/cases/{case.id}")
+
+
+async def test_a_case_goes_back_to_the_queue_and_anybody_may_claim_it(desk: Desk) -> None:
+    anna, case = await claimed(desk)
+    await anna.send(f"/cases/{case.id}/transfer", agent="", reason="Fine turno")
+    back = await desk.case(case.slug)
+    assert (back.assigned_to, back.status) == (None, "open")
+    assert "Fine turno" in await anna.see(f"/cases/{case.id}")
 
 
 async def test_closing_a_case_closes_its_room_and_keeps_the_note(desk: Desk) -> None:
