@@ -22,7 +22,7 @@ Folder = Annotated[Path, typer.Option("--dir", help="The installation's folder."
 PasswordFile = Annotated[str | None, typer.Option(help="A file with the password; - is the standard input.")]
 HERE: Final = Path()
 
-program = typer.Typer(
+commands = typer.Typer(
     name="riserbo",
     help="The private room behind a bank's public reply.",
     no_args_is_help=True,
@@ -32,11 +32,11 @@ program = typer.Typer(
 )
 keys = typer.Typer(name="keys", help="Key-encryption keys: rotation.", no_args_is_help=True, rich_markup_mode=None)
 agents = typer.Typer(name="agents", help="Staff accounts.", no_args_is_help=True, rich_markup_mode=None)
-program.add_typer(keys)
-program.add_typer(agents)
+commands.add_typer(keys)
+commands.add_typer(agents)
 
 
-@program.command()
+@commands.command()
 def demo(
     *,
     headless: Annotated[bool, typer.Option("--headless", help="Play all parts, verify, say whether it held.")] = False,
@@ -56,7 +56,7 @@ def demo(
     asyncio.run(run_demo(listen))
 
 
-@program.command()
+@commands.command()
 def serve(
     folder: Folder = HERE, role: Annotated[str, typer.Option(help="all, public, staff or worker.")] = "all"
 ) -> None:
@@ -68,13 +68,13 @@ def serve(
     serving.run(operating.settings_of(folder), serving.Part(role))
 
 
-@program.command()
+@commands.command()
 def worker(folder: Folder = HERE) -> None:
     """Do the background work only: the same as `serve --role worker`."""
     serve(folder, "worker")
 
 
-@program.command()
+@commands.command()
 def migrate(
     folder: Folder = HERE,
     *,
@@ -104,7 +104,7 @@ def migrate(
     raise typer.Exit(HOLDS if not check or all(standing.is_current for standing in after) else FAILS)
 
 
-@program.command()
+@commands.command()
 def guard(
     file: Annotated[str, typer.Argument(help="A file of texts, one a line; - is the standard input.")] = "-",
     fail_on_block: Annotated[bool, typer.Option("--fail-on-block", help="Exit 1 if any text is blocked.")] = False,
@@ -122,7 +122,7 @@ def guard(
     raise typer.Exit(FAILS if blocked and fail_on_block else HOLDS)
 
 
-@program.command()
+@commands.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.")],
     *,
@@ -149,7 +149,7 @@ def init(
     typer.echo(f"Next: `riserbo doctor --dir {folder}`, then `riserbo serve --dir {folder}`.")
 
 
-@program.command()
+@commands.command()
 def doctor(
     folder: Folder = HERE, *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
 ) -> None:
@@ -163,7 +163,7 @@ def doctor(
     raise typer.Exit(FAILS if doctor.is_red(findings) else HOLDS)
 
 
-@program.command()
+@commands.command()
 def export(
     folder: Folder = HERE,
     *,
@@ -191,7 +191,7 @@ def export(
     typer.echo(asyncio.run(run()))
 
 
-@program.command(
+@commands.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
 )
 def verify(context: typer.Context) -> None:
@@ -336,7 +336,7 @@ def main() -> None:
     """Run the command line; what a person did wrong is said in a line, what we did wrong has its traceback."""
     os.umask(0o077)  # whatever this program writes is the bank's own
     try:
-        program()
+        commands()
     except BrokenPipeError:
         # whoever read our output has seen enough
         sys.stderr.close()

@@ -168,6 +168,7 @@ def _guard_blocks() -> None:
         Column("purpose", TEXT, nullable=False),
         Column("text_hash", BYTES, nullable=False),
         Column("sealed_text", BYTES, nullable=False),
+        Column("sealed_reason", BYTES, nullable=True),
         Column("decided_by", UUID, nullable=True),
         Column("created_at", MOMENT, nullable=False),
         Column("decided_at", MOMENT, nullable=True),

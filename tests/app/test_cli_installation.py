@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -205,7 +206,8 @@ def test_serve_answers_survives_a_rotation_and_stops_on_a_signal(
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
-    assert time.monotonic() - begun < 2
+    crowded = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # two seconds of a machine of its own
+    assert time.monotonic() - begun < 2 * crowded
 
 
 @pytest.mark.parametrize("part", ["public", "staff", "worker"])
@@ -333,6 +335,12 @@ def test_key_commands_leave_leaves_in_the_operators_name(bank: Path, riserbo: Co
         ("keys.rewrapped", actor, "log"),
         ("keys.rewrapped", actor, "log"),
     ]
+
+
+def test_a_lost_key_is_told_in_a_line(bank: Path, riserbo: CommandLine) -> None:
+    (bank / "keys" / key_files.KEK_FILE).unlink()
+    key_files.make_kek_file(bank / "keys" / key_files.KEK_FILE)
+    one_line(riserbo("keys", "rotate", "--dir", bank), "does not open")
 
 
 # --- agents
