@@ -1,0 +1,92 @@
+"""Counters that bound guessing: exact under parallel load, and never free again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from app.database import reading, transaction
+from app.limits import guesses
+from app.limits.guesses import GuessPolicy, GuessState
+from tests.support.house import House
+
+KEY = b"k" * 32
+POLICY = GuessPolicy(in_a_row=5, first_lock=timedelta(minutes=15), longest_lock=timedelta(hours=24))
+
+
+async def wrong(house: House, key: bytes = KEY, policy: GuessPolicy = POLICY) -> GuessState:
+    async with transaction(house.services) as db:
+        return await guesses.count_wrong(db, key, policy, house.clock())
+
+
+async def state(house: House, key: bytes = KEY) -> GuessState:
+    async with reading(house.services) as db:
+        return await guesses.state_of(db, key, house.clock())
+
+
+async def locked_for(house: House) -> timedelta | None:
+    until = (await state(house)).locked_until
+    return until - house.clock() if until is not None and until > house.clock() else None
+
+
+async def test_parallel_wrong_guesses_are_all_counted(house: House) -> None:
+    policy = GuessPolicy(in_a_row=1000)
+    states = await asyncio.gather(*(wrong(house, policy=policy) for _ in range(40)))
+    assert sorted(one.in_a_row for one in states) == list(range(1, 41))
+    assert (await state(house)).today == 40
+
+
+async def test_the_fifth_in_a_row_locks_and_each_lock_doubles_up_to_the_longest(house: House) -> None:
+    found = []
+    for _ in range(9):
+        for _ in range(4):
+            assert not (await wrong(house)).is_locked(house.clock())
+        assert (await wrong(house)).is_locked(house.clock())
+        pause = await locked_for(house)
+        assert pause is not None
+        found.append(pause)
+        house.clock.now += pause
+        assert not (await state(house)).is_locked(house.clock())
+    minutes = [15, 30, 60, 120, 240, 480, 960, 1440, 1440]
+    assert found == [timedelta(minutes=one) for one in minutes]
+
+
+async def test_a_lock_that_has_doubled_a_hundred_times_still_counts(house: House) -> None:
+    policy = GuessPolicy(in_a_row=1, first_lock=timedelta(minutes=15), longest_lock=timedelta(hours=24))
+    for _ in range(100):
+        last = await wrong(house, policy=policy)
+    assert last.locked_until == house.clock() + timedelta(hours=24)
+    assert last.today == 100
+
+
+async def test_a_right_answer_ends_the_row_but_not_the_day(house: House) -> None:
+    for _ in range(4):
+        await wrong(house)
+    async with transaction(house.services) as db:
+        await guesses.forgive(db, KEY, house.clock())
+        await guesses.forgive(db, b"unknown", house.clock())
+    after = await wrong(house)
+    assert (after.in_a_row, after.today, after.locked_until) == (1, 5, None)
+
+
+async def test_the_days_count_begins_anew_at_midnight(house: House) -> None:
+    for _ in range(3):
+        await wrong(house)
+    house.clock.pass_by(hours=6)
+    assert (await state(house)).today == 0
+    assert (await state(house)).in_a_row == 3
+    assert (await wrong(house)).today == 1
+
+
+async def test_one_keys_guesses_are_not_anothers(house: House) -> None:
+    for _ in range(5):
+        await wrong(house)
+    other = await state(house, b"other")
+    assert (other.in_a_row, other.today, other.locked_until) == (0, 0, None)
+    assert not other.is_locked(house.clock())
+
+
+async def test_a_lock_ends_at_its_moment(house: House) -> None:
+    now = house.clock()
+    assert GuessState(0, 5, now + timedelta(microseconds=1)).is_locked(now)
+    assert not GuessState(0, 5, now).is_locked(now)

@@ -1,0 +1,70 @@
+"""Rates: exact over all processes in the database, bounded in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from app.database import transaction
+from app.limits import rates
+from app.limits.rates import TrafficLimit
+from tests.support.house import START, House
+
+HOUR = timedelta(hours=1)
+
+
+async def take(house: House, key: bytes = b"k", limit: int = 3) -> bool:
+    async with transaction(house.services) as db:
+        return await rates.take(db, key, limit, HOUR, house.clock())
+
+
+async def test_of_many_at_once_exactly_as_many_as_allowed_pass(house: House) -> None:
+    taken = await asyncio.gather(*(take(house, limit=5) for _ in range(30)))
+    assert taken.count(True) == 5
+
+
+async def test_one_comes_back_when_its_share_of_the_time_is_over(house: House) -> None:
+    assert [await take(house) for _ in range(4)] == [True, True, True, False]
+    house.clock.pass_by(minutes=19, seconds=59)
+    assert not await take(house)
+    house.clock.pass_by(seconds=1)
+    assert [await take(house) for _ in range(2)] == [True, False]
+    house.clock.pass_by(hours=5)
+    assert [await take(house) for _ in range(4)] == [True, True, True, False]
+
+
+async def test_a_refused_act_costs_nothing(house: House) -> None:
+    for _ in range(3):
+        await take(house)
+    for _ in range(20):
+        assert not await take(house)
+    house.clock.pass_by(minutes=20)
+    assert await take(house)
+
+
+async def test_keys_do_not_share_and_a_rollback_gives_back(house: House) -> None:
+    for _ in range(3):
+        await take(house)
+    assert await take(house, b"other")
+    try:
+        async with transaction(house.services) as db:
+            assert await rates.take(db, b"third", 1, HOUR, house.clock())
+            raise RuntimeError
+    except RuntimeError:
+        assert await take(house, b"third", limit=1)
+
+
+def test_traffic_is_limited_per_key_and_says_how_long_to_wait() -> None:
+    limit = TrafficLimit(3, timedelta(seconds=30))
+    assert [limit.wait_needed("a", START) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert limit.wait_needed("a", START) == 10.0
+    assert limit.wait_needed("b", START) == 0.0
+    assert limit.wait_needed("a", START + timedelta(seconds=10)) == 0.0
+    assert limit.wait_needed("a", START + timedelta(seconds=10)) > 0
+
+
+def test_the_memory_of_traffic_is_bounded() -> None:
+    limit = TrafficLimit(1, HOUR, keys=100)
+    for number in range(1000):
+        limit.wait_needed(str(number), START)
+    assert len(limit._full_at) == 100
