@@ -43,6 +43,10 @@ staff_url = {staff_url}
 public_listen = "127.0.0.1:8600"
 staff_listen = "127.0.0.1:8601"
 admin_listen = "127.0.0.1:8602"
+# The proxies whose word counts on where a visitor comes from.
+# trusted_proxies = ["10.1.2.0/24"]
+# The bank's own services on inside addresses: everything else is reached at public addresses only.
+# internal_hosts = {{ "sms.bank.example" = "10.1.3.7:443" }}
 
 # PostgreSQL instead of the files in this folder: two databases, see docs/operations.md.
 # database_url = "postgresql+psycopg://riserbo@db.internal/riserbo?sslmode=verify-full"
