@@ -128,9 +128,21 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A new request; one that does not wait for the answer before it (pipelining) is not read."""
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self._answered():
             raise FramingRefused(400)
         super().on_message_begin()
+
+    def _answered(self) -> bool:
+        """Whether the client may think that it has the whole answer, though the application has not ended it yet.
+
+        A stream of known length has left with its last byte, an answer to HEAD with its head; its sender says so later.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        if not cycle.response_started:
+            return False
+        return cycle.scope["method"] == "HEAD" or not (cycle.chunked_encoding or cycle.expected_content_length)
 
     def on_url(self, url: bytes) -> None:
         """Collect the target, within its limit."""

@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from app.http.server import Listener, serving
 from tests.app.http.wire import HOST, LARGE, problem, statuses, wired
 
 GET = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n".encode()
@@ -190,6 +192,31 @@ async def test_pipelined_request_is_not_read() -> None:
         assert statuses(answer) == [200]
         assert b"connection: close" in answer
         assert [path for _, path, _ in wire.app.seen] == ["/"]
+
+
+@pytest.mark.parametrize(("method", "body"), [(b"GET", b"whole"), (b"HEAD", b"")])
+async def test_request_after_the_last_byte_of_an_answer_is_served_though_its_stream_has_not_ended(
+    method: bytes, body: bytes
+) -> None:
+    ended = asyncio.Event()
+
+    async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"whole", "more_body": True})
+        await ended.wait()
+        await send({"type": "http.response.body", "body": b""})
+
+    request = get(b"/").replace(b"GET", method, 1).replace(END, b"\r\n")
+    async with serving([Listener("public", streaming, (HOST, f"{HOST}:0"))]) as (server,):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for _ in range(2):
+            writer.write(request)
+            async with asyncio.timeout(3):
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200")
+                assert await reader.readexactly(len(body)) == body
+            asyncio.get_running_loop().call_later(0.1, ended.set)
+        writer.close()
 
 
 async def test_request_behind_one_that_still_runs_does_not_disturb_its_answer() -> None:
