@@ -79,10 +79,10 @@ class SmtpMail:
         """See `MailSender`."""
         server = self._server
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = server.sender, to, subject
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text)
         try:
+            message["From"], message["To"], message["Subject"] = server.sender, to, subject
+            message["Auto-Submitted"] = "auto-generated"
+            message.set_content(text)
             await aiosmtplib.send(
                 message,
                 hostname=server.host,
@@ -92,5 +92,5 @@ class SmtpMail:
                 start_tls=server.start_tls,
                 timeout=10,
             )
-        except (aiosmtplib.SMTPException, OSError) as fault:
+        except (aiosmtplib.SMTPException, OSError, ValueError) as fault:
             raise SendFailed(type(fault).__name__) from None
