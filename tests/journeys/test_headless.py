@@ -122,7 +122,7 @@ def test_a_step_at_the_bank_that_does_not_hold_fails_the_story() -> None:
     played = run("-c", BROKEN.format(scene="STORY", place=1))
     assert played.returncode == 1, played.stderr
     verdicts = lines_of(played.stdout)
-    assert verdicts[0] == ("ok", 1, TITLES[0])
+    assert verdicts[0] == ("ok", 1, TITLES[0]), played.stdout
     assert verdicts[1] == ("FAIL", 2, f"{TITLES[1]} (broken on purpose)")
     assert verdicts[2:] == [("FAIL", number, f"{title} (not reached)") for number, title in enumerate(TITLES[2:], 3)]
 
@@ -131,4 +131,4 @@ def test_a_bag_that_does_not_hold_fails_the_story() -> None:
     played = run("-c", BROKEN.format(scene="AFTERWARDS", place=0))
     assert played.returncode == 1, played.stderr
     failed = [number for verdict, number, _ in lines_of(played.stdout) if verdict == "FAIL"]
-    assert failed == list(range(len(script.STORY) + 1, len(TITLES) + 1))
+    assert failed == list(range(len(script.STORY) + 1, len(TITLES) + 1)), played.stdout
