@@ -105,9 +105,8 @@ class Installation:
 
 
 def outbound_from(settings: Settings) -> OutboundClient:
-    """The outbound client of a persistent installation: HTTPS to public addresses, nothing else."""
-    del settings
-    return OutboundClient()
+    """HTTPS to public addresses, and to the bank's own services at the addresses that the settings pin."""
+    return OutboundClient(hosts=settings.pinned_hosts)
 
 
 def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:

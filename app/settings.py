@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     poll_seconds: Annotated[float, Field(gt=0)] = 15.0
     api_docs: bool = False
     trusted_proxies: list[str] = []
+    internal_hosts: dict[str, str] = {}
     directory: DirectorySettings = DirectorySettings()
     sms: SmsGatewaySettings | None = None
     mail: MailSettings | None = None
@@ -93,6 +94,15 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: list[str]) -> list[str]:
         for network in value:
             ip_network(network)
+        return value
+
+    @field_validator("internal_hosts")
+    @classmethod
+    def _are_pinned(cls, value: dict[str, str]) -> dict[str, str]:
+        for pinned in value.values():
+            address, _, port = pinned.rpartition(":")
+            ip_address(address.strip("[]"))
+            int(port)
         return value
 
     @field_validator("public_url", "staff_url")
@@ -116,6 +126,12 @@ class Settings(BaseSettings):
         file = settings_cls.model_config.get("toml_file")
         sources = (init_settings, env_settings)
         return (*sources, TomlConfigSettingsSource(settings_cls)) if file else sources
+
+    @property
+    def pinned_hosts(self) -> dict[str, tuple[str, int]]:
+        """Names of the bank's own services, each with the one address and port that it may be reached at."""
+        parts = {name: pinned.rpartition(":") for name, pinned in self.internal_hosts.items()}
+        return {name: (address.strip("[]"), int(port)) for name, (address, _, port) in parts.items()}
 
     @property
     def main_database(self) -> str:

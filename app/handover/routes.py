@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from app.agents.dependencies import CurrentStaff
+from app.audit.service import record
 from app.cases import queries as cases
 from app.handover import queries, service
 from app.handover.models import Reply
@@ -64,8 +65,11 @@ async def list_replies(case_id: UUID, staff: CurrentStaff, db: ReadDb) -> list[R
 
 
 @router.get("/cases/{case_id}/blocks")
-async def list_blocks(case_id: UUID, staff: CurrentStaff, db: ReadDb) -> list[BlockOut]:
-    """Blocked texts of a case that wait for a second person."""
+async def list_blocks(case_id: UUID, staff: CurrentStaff, db: Db) -> list[BlockOut]:
+    """Blocked texts of a case that wait for a second person; the reading leaves a leaf."""
+    record(
+        db, "case.read", stream=f"case:{(await cases.get(db, staff, case_id)).id}", actor=staff, data={"part": "blocks"}
+    )
     return [
         BlockOut(
             id=block.id,

@@ -29,7 +29,7 @@ from app.handover.ports import HandoverPorts
 from app.handover.rules import comparable
 from app.ids import new_id
 from app.notifications.service import enqueue
-from app.permissions import Permission, require
+from app.permissions import ROLE_PERMISSIONS, Permission, require
 from security.commitments import ciphertext_hash, commit, opening
 from security.encoding import canonical_json
 from security.envelope import Place, seal
@@ -124,9 +124,11 @@ async def _decide(db: AsyncSession, staff: Staff, case: Case, block: GuardBlock,
 
 
 async def blocks_of(db: AsyncSession, staff: Staff, case_id: UUID) -> list[GuardBlock]:
-    """Blocks of a case that still wait for somebody."""
+    """Blocks of a case that still wait: for who may decide them, and for each text's own author."""
     case = await cases.get(db, staff, case_id)
     statement = select(GuardBlock).where(GuardBlock.case_id == case.id, GuardBlock.decided_at.is_(None))
+    if Permission.GUARD_OVERRIDE not in ROLE_PERMISSIONS[staff.role]:
+        statement = statement.where(GuardBlock.author_id == staff.id)
     return list((await db.execute(statement.order_by(GuardBlock.created_at))).scalars())
 
 

@@ -24,15 +24,20 @@ SERVICE_LINES: Final[Mapping[str, ServiceText]] = {
 }
 
 
+ENTRIES_ON_A_PAGE: Final = 200
+
+
 def window_of(request: Request) -> Window:
     """The newest entries, or with `?before=` the newest before that number: so old ones are met without scripts too."""
     before = request.query_params.get("before", "")
-    return Window(before=int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None)
+    known = before.isascii() and before.isdigit() and len(before) < 10
+    return Window(before=int(before) if known else None, limit=ENTRIES_ON_A_PAGE)
 
 
 def older_than(read: RoomPage) -> int:
     """The number to ask for what came before this page, or 0 when nothing did."""
-    return read.entries[0].n if read.entries and read.entries[0].n > 1 and len(read.entries) >= Window().limit else 0
+    full = len(read.entries) >= ENTRIES_ON_A_PAGE
+    return read.entries[0].n if full and read.entries[0].n > 1 else 0
 
 
 def messages_of(

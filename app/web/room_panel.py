@@ -20,7 +20,7 @@ from app.conversations.queries import HeldAnswer as Waiting
 from app.conversations.reading import RoomPage, other_sides_mark
 from app.conversations.rules import LONGEST_TEXT
 from app.database import services_of
-from app.permissions import REQUIRED_LEVEL, DataClass, classes_at
+from app.permissions import REQUIRED_LEVEL, DataClass, Level, classes_at
 from app.web.facts import proof_facts
 from app.web.room_entries import messages_of, older_than
 from app.web.staff_views import RoomPanel
@@ -97,7 +97,9 @@ async def _proofs(request: Request, db: AsyncSession, staff: Staff, room: Conver
 
 
 async def _customer(db: AsyncSession, room: Conversation) -> str:
-    """The bound customer's name in the bank's files."""
+    """The bound customer's name in the bank's files; one typed code does not open it, not even to the agent."""
+    if room.level < Level.L3:
+        return ""
     binding = await db.get(Binding, room.binding_id)
     return (await known_customers.of_binding(services_of(db), binding)).name if binding is not None else ""
 
