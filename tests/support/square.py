@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -81,11 +82,13 @@ class SquareStandIn:
             raise self.lost.pop(0)
         return reply
 
-    async def find_own_replies(self, post: PostRef, marker: str) -> list[PublishedReply]:
-        return [reply for to, text, reply in self.published if to == post.external_id and marker in text]
-
-    async def find_own_reply(self, post: PostRef, marker: str) -> PublishedReply | None:
-        return next(iter(await self.find_own_replies(post, marker)), None)
+    async def find_own_reply(
+        self, post: PostRef, marker: str, known_urls: Collection[str] = ()
+    ) -> PublishedReply | None:
+        for to, text, reply in self.published:
+            if to == post.external_id and marker in text and reply.url not in known_urls:
+                return reply
+        return None
 
     async def read_thread(self, post: PostRef) -> list[ArrivedPost]:
         return [one for one in self.posts if one.thread_id == post.thread_id]
