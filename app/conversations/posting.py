@@ -21,7 +21,7 @@ from app.audit.service import record
 from app.cases.models import Case
 from app.conversations.errors import MessageKeyReused, NotYourRoom, RoomLocked
 from app.conversations.models import Conversation, Message
-from app.conversations.queries import session_is_live
+from app.conversations.queries import room_for_customer, room_for_staff, session_is_live
 from app.conversations.rules import HELD_FOR, class_of_answer, class_of_customer_text, must_wait, require_open
 from app.conversations.service import add_event
 from app.database import reading, services_of, transaction
@@ -285,8 +285,13 @@ def _tell_that_something_waits(db: AsyncSession, room: Conversation, data_class:
 async def _record_refusal(
     services: Services, actor: Staff | Customer, conversation_id: UUID, why: tuple[str, DataClass]
 ) -> None:
+    """Only who may speak here learns what was wrong with the text; anybody else meets the usual refusal."""
     reason, lowest = why
     async with transaction(services) as db:
+        if isinstance(actor, Staff):
+            await room_for_staff(db, actor, conversation_id, act="post")
+        else:
+            await room_for_customer(db, actor, services.clock())
         record(
             db,
             "message.refused",
