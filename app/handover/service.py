@@ -82,13 +82,14 @@ async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_i
 
     Raises `SecondPersonNeeded`, `NotFound` for a block decided before, `CaseClosed`.
     """
-    require(staff, Permission.GUARD_OVERRIDE)
+    require(staff, Permission.CASES_READ)
     block = await db.get(GuardBlock, block_id, with_for_update=True)
     if block is None or block.decided_at is not None:
         raise NotFound
-    stream = f"case:{block.case_id}"
-    if block.author_id == staff.id:
-        record(db, "case.refused", stream=stream, actor=staff, data={"reason": "own_text", "act": "override"})
+    objection = _objection(staff, block)
+    if objection:
+        stream, data = f"case:{block.case_id}", {"reason": objection, "act": "override"}
+        record(db, "case.refused", stream=stream, actor=staff, data=data)
         raise SecondPersonNeeded
     case = await cases.get(db, staff, block.case_id, lock=True)
     if block.purpose == ANSWER:
@@ -100,6 +101,13 @@ async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_i
     text = await block_text(db, block)
     draft = await _draft(db, ports, author.signature, case, (text, block.purpose))
     return await _send(db, staff, draft, await _verdict(db, ports, case, text), block)
+
+
+def _objection(staff: Staff, block: GuardBlock) -> str:
+    """Why this member may not decide about this block, or nothing."""
+    if block.author_id == staff.id:
+        return "own_text"
+    return "" if Permission.GUARD_OVERRIDE in ROLE_PERMISSIONS[staff.role] else "role"
 
 
 async def _decide(db: AsyncSession, staff: Staff, case: Case, block: GuardBlock, reason: str) -> None:

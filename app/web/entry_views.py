@@ -18,6 +18,7 @@ from app.database import reading
 from app.errors import RiserboError
 from app.services import Services
 from app.sessions.dependencies import VISITOR_COOKIE
+from app.web.facts import at_name
 from app.web.pages import Form, page, page_settings, site_of
 from app.web.views import (
     Confirm,
@@ -149,7 +150,7 @@ def customer_choice(
         now=now,
         error=error,
         slug=slug,
-        handle=view.handle,
+        handle=at_name(view.handle),
         network=page_settings(request).label(view.connector),
         methods=customer_methods(ports_of(request)),
         identifier=typed.get("identifier", view.identifier),
@@ -177,7 +178,7 @@ def confirmation(request: Request, now: datetime, slug: str, view: AttemptView, 
         now=now,
         error=error,
         slug=slug,
-        handle=view.handle,
+        handle=at_name(view.handle),
         network=page_settings(request).label(view.connector),
         kind=cast("MethodKind", "identity" if view.provider else view.customer_method),
         identifier=view.identifier,

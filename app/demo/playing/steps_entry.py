@@ -25,7 +25,7 @@ from app.demo.playing.walking import (
 from security.tokens import new_reference
 
 ELENAS_POST: Final = "16"
-OURS: Final = "giulia at Square is yours."
+OURS: Final = "@giulia at Square is yours."
 LOCKED: Final = "Too many wrong tries"
 
 

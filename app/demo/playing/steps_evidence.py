@@ -14,7 +14,7 @@ from app.demo.playing.people import Company
 from app.demo.playing.steps_room import ACCOUNT_ANSWER, HELLO
 
 REASON: Final = "Reclamo pubblico, richiesta dell'autorità"
-LUCAS_ACTS: Final = ("read", "watch", "step_up")
+LUCAS_ACTS: Final = ("read", "watch", "step_up", "post")
 
 
 async def exports(company: Company) -> None:

@@ -81,7 +81,7 @@ async def guard(company: Company) -> None:
         override = await company.anna.post(
             f"/blocks/{refused.document['block']}/override", {"reason": "Lo chiede la cliente."}
         )
-        override.expect_refusal(403, "forbidden")
+        override.expect_refusal(403, "second_person_needed")
     require(await company.anna.get(path) == [], "a blocked reply was registered")
     profile = (await company.passante.open(f"{company.site('square')}/@{cast.BANK_HANDLE}")).expect(200)
     require(not any(profile.says(text) for _, text in LEAKING), "a blocked reply is on the Square")
