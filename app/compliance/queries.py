@@ -21,7 +21,7 @@ from app.compliance.rules import Head
 from app.compliance.verifier import OPENINGS, parse_leaf
 from app.conversations.models import Conversation
 from app.database import services_of
-from app.permissions import ROLE_PERMISSIONS, Permission
+from app.permissions import ROLE_PERMISSIONS, Permission, require
 from security.envelope import Place
 
 PAGE: Final = 5000
@@ -117,3 +117,9 @@ async def newest_checkpoint(db: AsyncSession, as_of: int | None) -> SignedCheckp
     if as_of is not None:
         statement = statement.where(SignedCheckpoint.size <= as_of)
     return (await db.execute(statement)).scalar_one_or_none()
+
+
+async def newest_rooms(db: AsyncSession, staff: Staff, limit: int = 200) -> list[Conversation]:
+    """Rooms that an officer may choose from, newest first; nothing of what is in them."""
+    require(staff, Permission.EXPORTS_MAKE)
+    return list((await db.execute(select(Conversation).order_by(Conversation.opened_at.desc()).limit(limit))).scalars())

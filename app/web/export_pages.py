@@ -8,7 +8,7 @@ from typing import Final, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,15 +19,16 @@ from app.audit.models import Leaf, PendingLeaf, SequencedLeaf
 from app.compliance import service
 from app.compliance.errors import ExportsNotForRole, ScopeUnclear
 from app.compliance.ports import CompliancePorts
+from app.compliance.queries import newest_rooms
 from app.compliance.routes import bag_response
 from app.compliance.service import ExportView, LogStatus
 from app.database import transaction
 from app.errors import RiserboError, Unauthenticated
 from app.http.dependencies import CurrentServices
 from app.services import Services
-from app.web.desk import DeskRoute, notice_of, staff_bar
+from app.web.desk import DeskRoute, notice_of, reference_of, staff_bar
 from app.web.pages import Form, page, see_other, site_of
-from app.web.staff_views import ExportRow, Exports, LogHealth
+from app.web.staff_views import ExportRow, Exports, LogHealth, RoomChoice
 
 router = APIRouter(include_in_schema=False, route_class=DeskRoute)
 COVERED_WITHIN: Final = timedelta(minutes=2)
@@ -66,6 +67,15 @@ async def download(request: Request, export_id: UUID, staff: CurrentStaff, servi
     return bag_response(await service.download(services, ports, staff, export_id))
 
 
+@router.get("/exports/{export_id}/trust")
+async def trust(request: Request, export_id: UUID, staff: CurrentStaff, services: CurrentServices) -> Response:
+    """What the bag is checked against, as of that export; kept apart from the bag it is worth more."""
+    ports: CompliancePorts = request.app.state.compliance_ports
+    document = await service.read_trust(services, ports, staff, export_id=export_id)
+    headers = {"Content-Disposition": f'attachment; filename="trust-{export_id}.json"'}
+    return JSONResponse(document, headers=headers)
+
+
 def _room(text: str) -> UUID | None:
     """The room that was typed, if any; raises `ScopeUnclear` for what is no id."""
     try:
@@ -87,8 +97,9 @@ async def _view(
         found = await service.list_exports(db, staff)
         status = await service.log_status(db, staff)
         names = await staff_names(db)
+        rooms = await newest_rooms(db, staff)
         health = _health(status, await _oldest_uncovered(db, status), now)
-    scope, room, reason = typed
+    scope, typed_room, reason = typed
     return Exports(
         site=site_of(request),
         now=now,
@@ -97,8 +108,11 @@ async def _view(
         staff=staff_bar(staff),
         rows=tuple(_row(one, names.get(one.export.requested_by, "")) for one in found),
         log=health,
+        rooms=tuple(
+            RoomChoice(id=room.id, reference=reference_of(room.case_id), opened_at=room.opened_at) for room in rooms
+        ),
         scope=scope,
-        room=room,
+        room=typed_room,
         reason=reason,
     )
 

@@ -20,6 +20,7 @@ typed. Queue and export list fetch their own page again every `data-every` secon
     GET      /conversations/{id}/events?after=N   event stream as in `views.py`
     GET POST /exports                       Exports: scope (log or room), room (conversation id), reason -> /exports
     GET      /exports/{id}/download         the bag
+    GET      /exports/{id}/trust            trust.json as of that export
     GET      /agents                        Agents
 """
 
@@ -269,6 +270,15 @@ class LogHealth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoomChoice:
+    """A room that may be exported, by its case's reference: no name, no handle."""
+
+    id: UUID
+    reference: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exports(StaffPage):
     """The compliance officer's page; the last three keep what was typed."""
 
@@ -277,6 +287,7 @@ class Exports(StaffPage):
 
     rows: tuple[ExportRow, ...]
     log: LogHealth
+    rooms: tuple[RoomChoice, ...] = ()
     scope: Literal["log", "room"] = "log"
     room: str = ""
     reason: str = ""

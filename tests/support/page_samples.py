@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from app.web import staff_views as desk
 from app.web import views
@@ -279,6 +279,7 @@ def _desk_pages() -> dict[str, Page]:
     )  # fmt: skip
     exports = desk.Exports(
         site=SITE, now=NOW, staff=OFFICER, log=LOG,
+        rooms=(desk.RoomChoice(id=uuid4(), reference="RB-12AB34C", opened_at=ago(90)),),
         rows=(replace(EXPORT, state="building", size="", leaves=0), EXPORT, replace(EXPORT, scope="log", state="failed")),
     )  # fmt: skip
     agents = (
