@@ -880,7 +880,7 @@ async def test_unclear_export_is_refused_and_what_was_typed_stays(desk: Desk) ->
 
 
 async def test_rooms_to_export_are_named_by_reference_only(desk: Desk) -> None:
-    _, case, bound = await in_room(desk)
+    _, _, bound = await in_room(desk)
     paolo = await desk.signed_in("paolo")
     html = await paolo.see("/exports")
     assert f'<option value="{bound.conversation_id}"' in html
