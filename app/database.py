@@ -26,6 +26,7 @@ from sqlalchemy import (
     event,
     types,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -220,6 +221,11 @@ def _sqlite_engine(url: str, *, read_only: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def upsert(db: AsyncSession, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, of whichever database this is."""
+    return postgresql.insert(model) if db.get_bind().dialect.name == "postgresql" else sqlite.insert(model)
 
 
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]

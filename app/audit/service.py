@@ -9,13 +9,12 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, audit_name
 from app.audit.events import EVENTS
 from app.audit.models import Leaf, StreamHead
-from app.database import after_commit, before_commit, services_of
+from app.database import after_commit, before_commit, services_of, upsert
 from app.ids import new_id
 from security.encoding import canonical_json
 from security.merkle import leaf_hash
@@ -96,7 +95,7 @@ async def _lock_heads(db: AsyncSession, streams: list[str]) -> dict[str, tuple[i
     known = set((await db.execute(select(StreamHead.stream).where(wanted))).scalars())
     if len(known) < len(streams):
         born = [{"stream": stream, "n": 0, "head": NO_PREVIOUS} for stream in streams if stream not in known]
-        await db.execute(_insert_for(db)(StreamHead).values(born).on_conflict_do_nothing())
+        await db.execute(upsert(db, StreamHead).values(born).on_conflict_do_nothing())
     statement = (
         select(StreamHead.stream, StreamHead.n, StreamHead.head)
         .where(wanted)
@@ -107,7 +106,7 @@ async def _lock_heads(db: AsyncSession, streams: list[str]) -> dict[str, tuple[i
 
 
 async def _store_heads(db: AsyncSession, heads: Mapping[str, tuple[int, bytes]]) -> None:
-    insertion = _insert_for(db)(StreamHead).values(
+    insertion = upsert(db, StreamHead).values(
         [{"stream": stream, "n": n, "head": head} for stream, (n, head) in sorted(heads.items())]
     )
     await db.execute(
@@ -115,7 +114,3 @@ async def _store_heads(db: AsyncSession, heads: Mapping[str, tuple[int, bytes]])
             index_elements=["stream"], set_={"n": insertion.excluded.n, "head": insertion.excluded.head}
         )
     )
-
-
-def _insert_for(db: AsyncSession) -> type[postgresql.Insert] | type[sqlite.Insert]:
-    return postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert

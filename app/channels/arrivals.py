@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.channels.models import ChannelCursor
 from app.channels.ports import ArrivedPost, Connector
-from app.database import reading, transaction
+from app.database import reading, transaction, upsert
 from app.services import Services
 
 Prepare = Callable[[Services, Sequence[ArrivedPost]], Awaitable[object]]
@@ -42,10 +41,9 @@ async def poll(services: Services, connector: Connector, prepare: Prepare, store
 
 
 async def _move(db: AsyncSession, name: str, cursor: str, services: Services) -> None:
-    insert = postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert
     values = {"cursor": cursor, "polled_at": services.clock()}
     await db.execute(
-        insert(ChannelCursor)
+        upsert(db, ChannelCursor)
         .values(connector=name, **values)
         .on_conflict_do_update(index_elements=["connector"], set_=values)
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, Customer, Staff
@@ -14,7 +13,7 @@ from app.audit.service import record
 from app.conversations import queries
 from app.conversations.models import Conversation, ReadLeaf, ReadMark
 from app.conversations.queries import Entry, Window
-from app.database import reading, services_of, transaction
+from app.database import reading, services_of, transaction, upsert
 from app.services import Services
 
 
@@ -37,8 +36,10 @@ async def read_as_staff(services: Services, staff: Staff, conversation_id: UUID,
             actor=staff,
             data={**_span(room, window), "purpose": "work", "session": str(staff.session_id)},
         )
+    # What came after the leaf was written is not part of this page: the leaf says what was shown.
+    told = replace(window, before=min(window.before or room.last_n + 1, room.last_n + 1))
     async with reading(services) as db:
-        entries = await queries.entries_for_staff(db, room, window)
+        entries = await queries.entries_for_staff(db, room, told)
     await _mark(services, room.id, "agent", entries)
     return RoomPage(room, entries)
 
@@ -67,7 +68,7 @@ def _span(room: Conversation, window: Window) -> dict[str, int]:
 async def _record_first_reading(services: Services, customer: Customer, room: Conversation) -> None:
     async with transaction(services) as db:
         added = await db.execute(
-            _insert_for(db)(ReadLeaf)
+            upsert(db, ReadLeaf)
             .values(conversation_id=room.id, session_id=customer.session_id)
             .on_conflict_do_nothing()
             .returning(ReadLeaf.session_id)
@@ -96,7 +97,7 @@ async def _mark(services: Services, conversation_id: UUID, side: str, entries: l
 
 async def move_mark(db: AsyncSession, conversation_id: UUID, side: str, seen: int) -> None:
     """Note that a side has read up to `seen`."""
-    insertion = _insert_for(db)(ReadMark).values(
+    insertion = upsert(db, ReadMark).values(
         conversation_id=conversation_id, side=side, n=seen, noticed_n=0, at=services_of(db).clock()
     )
     await db.execute(
@@ -113,7 +114,3 @@ async def other_sides_mark(db: AsyncSession, conversation_id: UUID, actor: Actor
     side = "customer" if isinstance(actor, Staff) else "agent"
     statement = select(ReadMark.n).where(ReadMark.conversation_id == conversation_id, ReadMark.side == side)
     return (await db.execute(statement)).scalar_one_or_none() or 0
-
-
-def _insert_for(db: AsyncSession) -> type[postgresql.Insert] | type[sqlite.Insert]:
-    return postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
 from app.conversations.models import Conversation, Message, ReadMark
 from app.conversations.rules import NOTICE_AFTER
 from app.conversations.service import expire_held
-from app.database import reading, services_of, transaction
+from app.database import reading, services_of, transaction, upsert
 from app.services import Services
 
 
@@ -58,9 +57,8 @@ async def unread_answers(services: Services) -> list[Unread]:
 async def announced(db: AsyncSession, unread: Unread) -> None:
     """Note that the notice for this number is on its way: one notice per silence, never one per message."""
     now = services_of(db).clock()
-    insert = postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert
     await db.execute(
-        insert(ReadMark)
+        upsert(db, ReadMark)
         .values(conversation_id=unread.conversation_id, side="customer", n=0, noticed_n=unread.n, at=now)
         .on_conflict_do_update(index_elements=["conversation_id", "side"], set_={"noticed_n": unread.n})
     )

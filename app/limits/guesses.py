@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import case, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import upsert
 from app.limits.models import GuessCounter
 
 MOST_DOUBLINGS: Final = 20
@@ -49,7 +49,7 @@ async def state_of(db: AsyncSession, key_hash: bytes, now: datetime) -> GuessSta
 async def count_wrong(db: AsyncSession, key_hash: bytes, policy: GuessPolicy, now: datetime) -> GuessState:
     """Count one wrong guess and lock when the policy says so. Call it in a transaction that is kept."""
     today = _day(now)
-    insertion = _insert_for(db)(GuessCounter).values(
+    insertion = upsert(db, GuessCounter).values(
         key_hash=key_hash, in_a_row=1, day=today, today=1, locks=0, locked_until=None, updated_at=now
     )
     await db.execute(
@@ -84,7 +84,3 @@ async def forgive(db: AsyncSession, key_hash: bytes, now: datetime) -> None:
 
 def _day(now: datetime) -> str:
     return now.date().isoformat()
-
-
-def _insert_for(db: AsyncSession) -> type[postgresql.Insert] | type[sqlite.Insert]:
-    return postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert

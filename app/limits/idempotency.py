@@ -12,10 +12,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import services_of
+from app.database import services_of, upsert
 from app.limits.errors import KeyReused, StillRunning
 from app.limits.models import IdempotentAnswer
 from security.encoding import join
@@ -43,9 +42,8 @@ async def claim(db: AsyncSession, actor_id: UUID, *, route: str, key: str, body:
     scope = join(str(actor_id).encode(), route.encode(), key.encode()).hex()
     key_hash = await vault.lookup_hash("idempotency-key", scope)
     body_hash = await vault.lookup_hash("idempotency-body", body.hex())
-    insert = postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert
     taken = await db.execute(
-        insert(IdempotentAnswer)
+        upsert(db, IdempotentAnswer)
         .values(key_hash=key_hash, body_hash=body_hash, status=None, sealed_answer=None, created_at=now)
         .on_conflict_do_nothing()
         .returning(IdempotentAnswer.key_hash)

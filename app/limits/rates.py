@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import case, literal
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import upsert
 from app.limits.models import Rate
 
 MICRO: Final = 1_000_000
@@ -20,10 +20,9 @@ async def take(db: AsyncSession, key_hash: bytes, limit: int, per: timedelta, no
     window = int(per.total_seconds() * MICRO)
     step = window // limit
     at = int(now.timestamp() * MICRO)
-    insert = postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert
     arrival = case((Rate.arrival > at, Rate.arrival), else_=literal(at)) + step
     statement = (
-        insert(Rate)
+        upsert(db, Rate)
         .values(key_hash=key_hash, arrival=at + step)
         .on_conflict_do_update(index_elements=["key_hash"], set_={"arrival": arrival}, where=arrival - at <= window)
         .returning(Rate.arrival)

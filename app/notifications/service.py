@@ -9,12 +9,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
 from app.audit.service import record
-from app.database import after_commit, services_of, transaction
+from app.database import after_commit, services_of, transaction, upsert
 from app.errors import RiserboError
 from app.ids import new_id
 from app.notifications.models import OutboxRow
@@ -61,9 +60,8 @@ async def enqueue(
     now = services.clock()
     row_id = new_id(now)
     sealing = key or await services.vault.service_key("outbox")
-    insert = postgresql.Insert if db.get_bind().dialect.name == "postgresql" else sqlite.Insert
     await db.execute(
-        insert(OutboxRow)
+        upsert(db, OutboxRow)
         .values(
             id=row_id,
             topic=topic,
