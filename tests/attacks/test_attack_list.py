@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from app.demo import cast
-from app.demo.playing.http_client import Answer, Browser
+from app.demo.playing.http_client import Answer
 from app.demo.playing.walking import (
     approve_at_square,
     begin,
