@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from tests.support import network
-from tests.support.databases import DatabaseUrls
+from tests.support.databases import DatabaseUrls, make_tables
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.smtp import Mailbox, running_smtp
 
@@ -40,6 +43,17 @@ def loopback_only() -> Iterator[None]:
         pytest.fail("this test tried to leave the machine: " + "; ".join(tried))
 
 
+@pytest.fixture(autouse=True)
+def logging_stays_here() -> Iterator[None]:
+    """A test that sets up the process's logging leaves none of it, nor a closed stream, to the next."""
+    root, configuration = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**configuration)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """One PostgreSQL for the run (each xdist worker has its own)."""
@@ -62,6 +76,39 @@ def database_urls(database_kind: str, tmp_path: Path, request: pytest.FixtureReq
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     names = [server.new_database(), server.new_database()]
+    yield DatabaseUrls(*map(server.url, names))
+    for name in names:
+        server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two database files with every table, to copy."""
+    folder = tmp_path_factory.mktemp("tables")
+    paths = folder / "main.db", folder / "keys.db"
+    make_tables(DatabaseUrls(*(f"sqlite+aiosqlite:///{path}" for path in paths)))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def postgres_with_tables(postgres_server: PostgresServer) -> tuple[str, str]:
+    """The same as names of databases."""
+    names = postgres_server.new_database(), postgres_server.new_database()
+    make_tables(DatabaseUrls(*map(postgres_server.url, names)))
+    return names
+
+
+@pytest.fixture
+def schema_urls(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DatabaseUrls]:
+    """Two databases of one kind with every table and trigger and no row, gone after the test."""
+    if database_kind == "sqlite":
+        prepared: tuple[Path, Path] = request.getfixturevalue("sqlite_with_tables")
+        copies = [shutil.copyfile(path, tmp_path / path.name) for path in prepared]
+        yield DatabaseUrls(*(f"sqlite+aiosqlite:///{copy}" for copy in copies))
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    templates: tuple[str, str] = request.getfixturevalue("postgres_with_tables")
+    names = [server.new_database(template) for template in templates]
     yield DatabaseUrls(*map(server.url, names))
     for name in names:
         server.drop_database(name)

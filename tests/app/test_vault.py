@@ -76,16 +76,14 @@ class Store:
 async def opened(urls: DatabaseUrls, folder: Path) -> AsyncIterator[Store]:
     engine, reader = create_engines(urls.keys)
     await reader.dispose()
-    async with engine.begin() as connection:
-        await connection.run_sync(KeyBase.metadata.create_all)
     key_files.make_kek_file(folder / "kek.json")
     yield Store(engine, folder / "kek.json", Clock(), urls)
     await engine.dispose()
 
 
 @pytest.fixture
-async def store(database_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Store]:
-    async with opened(database_urls, tmp_path) as one:
+async def store(schema_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Store]:
+    async with opened(schema_urls, tmp_path) as one:
         yield one
 
 

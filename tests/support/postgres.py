@@ -27,7 +27,15 @@ from psycopg import sql
 OWNER: Final = "riserbo_migrator"
 APP: Final = "riserbo_app"
 _START_SECONDS: Final = 30.0
-_FAST: Final = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
+_FAST: Final = (
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "autovacuum=off",
+    "max_connections=200",
+)
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,10 @@ class PostgresServer:
     def new_database(self, template: str | None = None) -> str:
         """Create a database owned by `OWNER`, as a copy of `template` if given; returns its name."""
         name = f"t_{uuid4().hex}"
-        like = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
-        self._run(sql.SQL("CREATE DATABASE {} OWNER {}{}").format(sql.Identifier(name), sql.Identifier(OWNER), like))
+        # copying files takes half the time of writing every page to the write-ahead log as well
+        create = "CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy"
+        parts = (sql.Identifier(part) for part in (name, OWNER, template or "template1"))
+        self._run(sql.SQL(create).format(*parts))
         return name
 
     def drop_database(self, name: str) -> None:

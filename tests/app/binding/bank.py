@@ -42,14 +42,14 @@ from app.cases.arriving import handle_hash, receive_post
 from app.cases.models import Case
 from app.cases.rules import CaseClocks
 from app.channels.ports import ArrivedPost, ChannelError, Connector, SignInFailed, Subject
-from app.database import Base, create_engines, reading, transaction
+from app.database import create_engines, reading, transaction
 from app.directory.port import CustomerRecord, DirectoryUnavailable, normalise
 from app.notifications.senders import Senders
 from app.notifications.service import Work, claim
 from app.outbound import OutboundClient
 from app.permissions import Level
 from app.services import Services
-from app.vault import KeyBase, KeyFile, Vault
+from app.vault import KeyFile, Vault
 from tests.support.databases import DatabaseUrls
 
 START = datetime(2026, 11, 21, 19, 0, tzinfo=UTC)
@@ -404,10 +404,6 @@ async def open_bank(urls: DatabaseUrls, folder: Path) -> AsyncIterator[Bank]:
     clock = Clock()
     write, read = create_engines(urls.main)
     key_engine, key_reader = create_engines(urls.keys)
-    async with write.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
-    async with key_engine.begin() as connection:
-        await connection.run_sync(KeyBase.metadata.create_all)
     kek = folder / "kek.json"
     key_files.make_kek_file(kek)
     services = Services(write, read, Vault(KeyFile(kek), key_engine, clock), OutboundClient(), clock)

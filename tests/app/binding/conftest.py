@@ -12,6 +12,6 @@ from tests.support.databases import DatabaseUrls
 
 
 @pytest.fixture
-async def bank(database_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Bank]:
-    async with open_bank(database_urls, tmp_path) as opened:
+async def bank(schema_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Bank]:
+    async with open_bank(schema_urls, tmp_path) as opened:
         yield opened

@@ -12,6 +12,6 @@ from tests.support.databases import DatabaseUrls
 
 
 @pytest.fixture
-async def archive(database_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Archive]:
-    async with open_archive(database_urls, tmp_path) as opened:
+async def archive(schema_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Archive]:
+    async with open_archive(schema_urls, tmp_path) as opened:
         yield opened
