@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import psycopg
@@ -48,6 +49,7 @@ from app.services import Services
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
 from app.vault import KeyBase, KeyFile, Vault
+from security import passwords
 from security.merkle import Frontier, leaf_hash
 from security.notes import SigningKey
 from security.secret import Secret
@@ -301,10 +303,13 @@ async def _prepare(names: list[str], folder: Path, server: PostgresServer | None
             async with engine.begin() as connection:
                 await connection.run_sync(tables.create_all)
         await start_log(services, ORIGIN)
+        hashed = passwords.hash_password(PASSWORD)
         for login, role in STAFF.items():
             new = agents.NewStaff(login, login.capitalize(), login.capitalize(), role)
-            async with transaction(services) as db:
-                account, _ = await agents.add(db, SYSTEM, new, PASSWORD, secret_of(login))
+            # one slow hash serves all: they have the same password
+            with patch.object(passwords, "hash_password", lambda _password: hashed):
+                async with transaction(services) as db:
+                    account, _ = await agents.add(db, SYSTEM, new, PASSWORD, secret_of(login))
             async with transaction(services) as db:
                 started = await sessions.start_staff(db, account.id, START, kind=session_rules.API)
             staff[login] = agents.actor_of(account, started.session)
