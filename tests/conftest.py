@@ -27,10 +27,17 @@ network.watch()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests share one worker: two Chromiums at once on a small machine only slow each other down."""
+    """Tests that share something costly share a worker.
+
+    Two Chromiums at once on a small machine only slow each other down; the headless story is played once, not by
+    every worker.
+    """
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        asked = getattr(item, "fixturenames", ())
+        if "browser" in asked:
             item.add_marker(pytest.mark.xdist_group("browser"))
+        elif "story" in asked:
+            item.add_marker(pytest.mark.xdist_group("story"))
 
 
 @pytest.fixture(autouse=True)
