@@ -17,6 +17,7 @@ from app.conversations.errors import MessageKeyReused, NotYourRoom, RoomClosed, 
 from app.conversations.models import Message
 from app.conversations.posting import Posted, PostMessage
 from app.errors import Unauthenticated
+from app.lane import Lane
 from app.sessions import service as sessions
 from tests.support.house import House, Room
 
@@ -166,8 +167,6 @@ async def test_an_answer_lost_after_the_commit_is_found_by_the_replay(
             lost.append(outcomes)
             raise ConnectionError
         return outcomes
-
-    from app.lane import Lane
 
     lane: Lane[Any, Any] = Lane(lambda group: losing(house.services, group))
     waiting = [asyncio.ensure_future(lane.submit(one)) for one in commands]
