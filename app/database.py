@@ -7,7 +7,7 @@ leaf of their latest act; triggers refuse an UPDATE that keeps the leaf, and any
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -215,6 +215,12 @@ def _sqlite_engine(url: str, *, read_only: bool) -> AsyncEngine:
             f"query_only={'ON' if read_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def _release(connection: Any, _record: Any, _fault: Any) -> None:
+        """A statement that was cancelled half way keeps its closed connection alive, and with it the writing lock."""
+        with suppress(Exception):
+            connection.rollback()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -26,6 +27,7 @@ from app.errors import Conflict, RiserboError, Unavailable
 from app.http.dependencies import Db
 from app.http.problems import install_problem_handlers
 from app.ids import new_id
+from app.notifications.service import claim, enqueue
 from tests.support.house import ON_POSTGRESQL, ON_SQLITE, START, House
 
 AUDITED = [StaffAccount, Case, Post, Conversation, Message]
@@ -140,6 +142,25 @@ async def test_a_cancelled_request_stores_nothing(house: House) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await names(house) == []
+
+
+@ON_SQLITE
+async def test_an_act_cancelled_anywhere_gives_the_writing_lock_back(house: House) -> None:
+    """Closed in the middle of a statement, SQLite's connection stayed, with its lock, until the collector came by."""
+    gc.disable()
+    try:
+        for turns in range(0, 160, 2):
+            for _ in range(2):
+                await house.act(lambda db: enqueue(db, "topic", {}))
+            acts = [asyncio.create_task(claim(house.services, 1)) for _ in range(2)]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for act in acts:
+                act.cancel()
+            await asyncio.gather(*acts, return_exceptions=True)
+            await asyncio.wait_for(house.act(lambda db: db.execute(text("SELECT 1"))), 5)
+    finally:
+        gc.enable()
 
 
 async def filled(house: House) -> None:
