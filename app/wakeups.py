@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 
 class Wakeups:
@@ -40,5 +40,5 @@ class Wakeups:
         finally:
             for waiter in waiters:
                 waiter.cancel()
-                with suppress(asyncio.CancelledError):
-                    await waiter
+            # gathered, not awaited one by one: a cancel of our own caller that comes just now must get through
+            await asyncio.gather(*waiters, return_exceptions=True)

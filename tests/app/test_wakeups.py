@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from app.wakeups import Wakeups
 
 
@@ -44,3 +46,23 @@ async def test_waiting_ends_by_time_by_stopping_and_by_cancellation() -> None:
         wakeups.stopping.set()
         await asyncio.wait_for(wakeups.wait(woken, 60), 1)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_cancel_at_any_turn_of_a_wake_up_ends_the_loop_that_waits(turns: int) -> None:
+    wakeups, woken = Wakeups(), asyncio.Event()
+
+    async def forever() -> None:
+        while True:
+            woken.clear()
+            await wakeups.wait(woken, 60)
+
+    loop = asyncio.create_task(forever())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    woken.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    loop.cancel()
+    await asyncio.wait([loop], timeout=2)
+    assert loop.cancelled()
