@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
-from uuid import uuid4
 
 import httpx2
 import psycopg
@@ -289,7 +288,7 @@ async def test_nothing_of_the_journey_can_be_read_in_databases_files_or_logs(
 
 
 @pytest.mark.parametrize("before", range(3))
-@pytest.mark.parametrize("secret", [HELLO, cast.GIULIA.email, "27182818", uuid4().hex])
+@pytest.mark.parametrize("secret", [HELLO, cast.GIULIA.email, "27182818", "0b5e6a2c9d7f4813a5c0e6b1d2f39874"])
 def test_the_search_finds_a_planted_secret_in_every_form(secret: str, before: int) -> None:
     around = b"-+-"[:before]
     ways = {
