@@ -27,7 +27,7 @@ def handover_ports(request: Request) -> HandoverPorts:
 
 
 @router.post("/cases/{case_id}/replies/check")
-async def check_reply(request: Request, case_id: UUID, body: CheckIn, staff: CurrentStaff, db: ReadDb) -> CheckOut:
+async def check_reply(request: Request, case_id: UUID, body: CheckIn, staff: CurrentStaff, db: Db) -> CheckOut:
     """What the leak guard says about a text; nothing is stored."""
     verdict = await service.check(db, handover_ports(request), staff, case_id, body.text)
     return CheckOut(verdict=verdict.verdict, findings=[finding.as_json() for finding in verdict.findings])

@@ -15,6 +15,7 @@ from app.agents.queries import account
 from app.audit.service import record
 from app.cases import queries as cases
 from app.cases import rules as case_rules
+from app.cases.errors import NotYourCase
 from app.cases.models import Case
 from app.cases.queries import ThreadPost
 from app.cases.service import workable
@@ -51,10 +52,19 @@ class Draft:
 
 
 async def check(db: AsyncSession, ports: HandoverPorts, staff: Staff, case_id: UUID, text: str) -> Verdict:
-    """What the guard says about a text, before anybody means to send it."""
+    """What the guard says about a text, before anybody means to send it. Raises `NotYourCase`, with its leaf.
+
+    Only for who works the case: the guard knows the bound customer, and could be asked about them.
+    """
     require(staff, Permission.REPLIES_PUBLISH)
     case = await cases.get(db, staff, case_id)
-    return await _verdict(db, ports, case, text)
+    try:
+        case_rules.require_worker(staff, case.assigned_to)
+    except NotYourCase:
+        data = {"reason": "not_assigned", "act": "check"}
+        record(db, "case.refused", stream=f"case:{case.id}", actor=staff, data=data)
+        raise
+    return await verdict_on(db, ports, case, text)
 
 
 async def publish(
@@ -69,7 +79,7 @@ async def publish(
     if purpose == ANSWER:
         case_rules.require_open(case.status)
     draft = await _draft(db, ports, staff.signature, case, (text, purpose))
-    verdict = await _verdict(db, ports, case, text)
+    verdict = await verdict_on(db, ports, case, text)
     if verdict.verdict == "block":
         await _store_block(db, staff, case, (text, purpose), verdict)
     return await _send(db, staff, draft, verdict, None)
@@ -100,7 +110,7 @@ async def override(db: AsyncSession, ports: HandoverPorts, staff: Staff, block_i
         raise NotFound
     text = await block_text(db, block)
     draft = await _draft(db, ports, author.signature, case, (text, block.purpose))
-    return await _send(db, staff, draft, await _verdict(db, ports, case, text), block)
+    return await _send(db, staff, draft, await verdict_on(db, ports, case, text), block)
 
 
 def _objection(staff: Staff, block: GuardBlock) -> str:
@@ -167,8 +177,11 @@ async def _draft(db: AsyncSession, ports: HandoverPorts, signature: str, case: C
     return Draft(case, post, connector, fitted, purpose)
 
 
-async def _verdict(db: AsyncSession, ports: HandoverPorts, case: Case, text: str) -> Verdict:
-    """Patterns always; what the author shows in public is allowed; what only the bank's files know is not."""
+async def verdict_on(db: AsyncSession, ports: HandoverPorts, case: Case, text: str) -> Verdict:
+    """What the guard says now about a text for a case that the caller may read.
+
+    Patterns always; what the author shows in public is allowed; what only the bank's files know is not.
+    """
     author = await cases.author_of(db, case)
     thread = await cases.thread_of(db, case)
     shown = {author.handle, author.display_name, *author.display_name.split()}

@@ -18,7 +18,7 @@ from app.cases import service as case_service
 from app.cases.rules import Status
 from app.conversations.errors import NotYourRoom
 from app.conversations.service import close_rooms_of_case
-from app.database import reading, transaction
+from app.database import transaction
 from app.errors import Conflict, Invalid, NotFound, RiserboError, Unauthenticated
 from app.guard.models import Verdict
 from app.guard.service import text_hash
@@ -165,7 +165,7 @@ async def _reply(
     draft = None
     try:
         text = checked_text(typed, LONGEST_REPLY)
-        async with reading(services) as db:
+        async with transaction(services) as db:
             verdict = await handover.check(db, ports_of(request), staff, case_id, text)
         draft = draft_of(text, verdict)
         seen = form.get("acknowledge") == "yes" and form.get("text_hash") == verdict.text_hash

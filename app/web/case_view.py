@@ -248,7 +248,7 @@ async def _blocked(request: Request, db: AsyncSession, staff: Staff, ground: _Gr
     drafts = []
     for block in (await handover.blocks_of(db, staff, ground.case.id))[-MOST_BLOCKS:]:
         text = await handover.block_text(db, block)
-        verdict = await handover.check(db, ports_of(request), staff, ground.case.id, text)
+        verdict = await handover.verdict_on(db, ports_of(request), ground.case, text)
         drafts.append(
             draft_of(
                 text,
