@@ -35,7 +35,7 @@ from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
 from app.http.body_limits import BodyLimits
 from app.http.json_bodies import strict_json
-from app.http.problems import install_problem_handlers
+from app.http.problems import DOCUMENTED, install_problem_handlers
 from app.http.proxies import TrustedProxies
 from app.http.request_ids import RequestIds
 from app.http.server import Listener
@@ -48,7 +48,7 @@ from app.settings import Settings
 from app.vault import KeyFile, Vault
 from app.web.cross_origin import CrossSiteWrites
 from app.web.entry_pages import router as entry_pages
-from app.web.error_pages import render_error
+from app.web.error_pages import error_words, render_error
 from app.web.headers import SecurityHeaders
 from app.web.pages import PageSettings
 from app.web.public_pages import router as public_pages
@@ -248,7 +248,7 @@ def create_staff_app(house: Installation) -> FastAPI:
         binding_routes,
         compliance_routes,
     ):
-        app.include_router(router, dependencies=[Depends(strict_json)])
+        app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
     app.include_router(staff_pages)
     return app
 
@@ -274,7 +274,7 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)
     app.include_router(report_routes)
-    install_problem_handlers(app, render_error)
+    install_problem_handlers(app, render_error, error_words)
     app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
     app.add_middleware(SlowDown, clock=house.services.clock)
     app.add_middleware(BodyLimits)

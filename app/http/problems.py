@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import PurePath
 from typing import Any
@@ -28,8 +28,30 @@ from app.http.request_ids import request_id_of
 
 PageRenderer = Callable[[Request, int, str, str, str], Response]
 """(request, status, code, message, request id) → page; the status of the answer is set by the caller."""
+Words = Callable[[Request, str], str]
+"""(request, sentence) → the sentence in the language of the page that asked."""
 
 MEDIA_TYPE = "application/problem+json"
+TEXT = {"type": "string"}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A refusal or failure as an RFC 9457 problem; `code` is stable, some codes add members.",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail", "code", "request_id"],
+                    "properties": {
+                        **dict.fromkeys(("type", "title", "detail", "code", "request_id"), TEXT),
+                        "status": {"type": "integer"},
+                        "errors": {"type": "array", "items": {"type": "object", "additionalProperties": TEXT}},
+                    },
+                }
+            }
+        },
+    }
+}
+"""What the OpenAPI document says of each route's refusals."""
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _log = structlog.get_logger("riserbo.http")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -127,8 +149,9 @@ def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
 class _Answers:
     """The exception handlers of one application, sharing its way to draw pages."""
 
-    def __init__(self, render: PageRenderer | None) -> None:
+    def __init__(self, render: PageRenderer | None, words: Words | None) -> None:
         self._render = render
+        self._words = words
 
     def _answer(self, request: Request, problem: Problem) -> Response:
         if self._render is not None and wants_page(request):
@@ -141,7 +164,17 @@ class _Answers:
                 page.status_code = problem.status
                 page.headers.update(problem.headers)
                 return page
-        return problem.response(request.scope)
+        return self._in_words(request, problem).response(request.scope)
+
+    def _in_words(self, request: Request, problem: Problem) -> Problem:
+        """A page's script shows `detail` to the person who reads the page; the API speaks English."""
+        if self._words is None or request.scope["path"].startswith("/api/"):
+            return problem
+        try:
+            return replace(problem, message=self._words(request, problem.message))
+        except Exception as error:  # noqa: BLE001 - a missing word must not hide the error
+            log_unexpected(error)
+            return problem
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """A RiserboError: its own status, code and sentence."""
@@ -207,12 +240,12 @@ class UnexpectedErrors:
         return None
 
 
-def install_problem_handlers(app: FastAPI, render: PageRenderer | None = None) -> None:
-    """Answer all errors of `app` as problems, or by `render` to a browser outside /api.
+def install_problem_handlers(app: FastAPI, render: PageRenderer | None = None, words: Words | None = None) -> None:
+    """Answer all errors of `app` as problems, or by `render` to a browser outside /api, in `words` to its scripts.
 
     Call it before adding other middleware, so that request ids, headers and logs stand around the errors too.
     """
-    answers = _Answers(render)
+    answers = _Answers(render, words)
     app.add_exception_handler(RiserboError, answers.refused)
     app.add_exception_handler(RequestValidationError, answers.invalid)
     app.add_exception_handler(HTTPException, answers.http)

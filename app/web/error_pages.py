@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import Request
 from fastapi.responses import Response
 
-from app.web.pages import page, site_of
+from app.web.i18n import translate
+from app.web.pages import language_of, page, site_of
 from app.web.views import Problem
 
 
@@ -21,3 +22,8 @@ def render_error(request: Request, status: int, code: str, message: str, request
         staff_door=request.app.state.staff_door,
     )
     return page(request, view, status)
+
+
+def error_words(request: Request, sentence: str) -> str:
+    """A refusal's sentence in the language of the page whose script asked."""
+    return translate(language_of(request), sentence)
