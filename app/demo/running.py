@@ -117,7 +117,7 @@ def _announce(addresses: Addresses) -> None:
     lines: Sequence[tuple[str, str]] = (
         ("Begin here", addresses.url("demo")),
         ("The Square", addresses.url("square")),
-        ("The bank's public door", addresses.url("bank")),
+        ("The bank's public door", f"{addresses.url('bank')}/verify"),
         ("The bank's staff door", addresses.url("staff")),
         ("The customers' phones", addresses.url("phone")),
         ("The stub identity provider", addresses.url("identity")),

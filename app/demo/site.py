@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.web.i18n import pick_language
+
 Language = Literal["it", "en"]
 MAX_BODY: Final = 64 * 1024
 MAX_FIELDS: Final = 30
@@ -204,9 +206,9 @@ def same(left: str, right: str) -> bool:
 
 
 def language_of(request: Request, cookie: str) -> Language:
-    """Italian unless the address or the site's own cookie says English."""
-    asked = request.query_params.get("lang") or request.cookies.get(cookie)
-    return "en" if asked == "en" else "it"
+    """What the address, the site's own cookie or the browser asks for; else Italian."""
+    headers, asked = request.headers, request.query_params.get("lang")
+    return "en" if pick_language(asked, request.cookies.get(cookie), headers.get("accept-language")) == "en" else "it"
 
 
 def page_environment(folder: Path) -> Environment:
