@@ -19,6 +19,7 @@ from app.conversations import queries, reading, service
 from app.conversations.models import Conversation
 from app.conversations.posting import LONGEST_KEY, Posted, post_message
 from app.conversations.queries import Entry, Window
+from app.conversations.rules import LARGEST_NUMBER
 from app.conversations.schemas import (
     ClosedOut,
     CloseIn,
@@ -40,7 +41,7 @@ from app.permissions import DataClass, Level, classes_at
 router = APIRouter(prefix="/api/v1", tags=["conversations"])
 
 MessageKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=LONGEST_KEY)]
-After = Annotated[int, Query(ge=0)]
+After = Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]
 
 
 @router.get("/cases/{case_id}/conversations")
@@ -93,7 +94,7 @@ async def _watching(
     staff: CurrentStaff,
     services: CurrentServices,
     after: After = 0,
-    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_NUMBER)] = None,
 ) -> Watch:
     """The lease of this stream: a refusal is an ordinary answer, not a broken stream. `Last-Event-ID` wins."""
     start = last_event_id if last_event_id is not None else after

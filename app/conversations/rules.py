@@ -13,6 +13,8 @@ from app.permissions import REQUIRED_LEVEL, DataClass, Level, classes_at
 HELD_FOR: Final = timedelta(hours=24)
 NOTICE_AFTER: Final = timedelta(minutes=2)
 LONGEST_TEXT: Final = 4000
+LARGEST_NUMBER: Final = 2**31 - 1
+"""Beyond any room, and within what a leaf and a column take as a number."""
 ORDER: Final = (DataClass.GENERAL, DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY)
 
 

@@ -18,7 +18,7 @@ from app.conversations import service
 from app.conversations.errors import NotYourRoom
 from app.conversations.models import Conversation
 from app.conversations.posting import post_message
-from app.conversations.rules import LONGEST_TEXT
+from app.conversations.rules import LARGEST_NUMBER, LONGEST_TEXT
 from app.conversations.stream import Watch, begin_watch, closing, staff_stream
 from app.database import reading, transaction
 from app.errors import Invalid, RiserboError
@@ -84,8 +84,8 @@ async def _lease(
     conversation_id: UUID,
     staff: CurrentStaff,
     services: CurrentServices,
-    after: Annotated[int, Query(ge=0)] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_NUMBER)] = None,
 ) -> Watch:
     """Durable before the first byte; a refusal is an ordinary answer. `Last-Event-ID` wins over `after`."""
     start = last_event_id if last_event_id is not None else after
