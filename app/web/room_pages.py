@@ -28,7 +28,7 @@ from app.conversations.errors import RoomLocked
 from app.conversations.models import Conversation
 from app.conversations.posting import post_message
 from app.conversations.reading import RoomPage, other_sides_mark, read_as_customer
-from app.conversations.rules import LONGEST_TEXT, sight
+from app.conversations.rules import LARGEST_NUMBER, LONGEST_TEXT, sight
 from app.conversations.stream import closing, customer_stream
 from app.database import reading
 from app.errors import Invalid, RiserboError, TooLarge
@@ -98,8 +98,8 @@ async def _first_look(customer: CurrentCustomer, services: CurrentServices, now:
 async def events(
     services: CurrentServices,
     customer: Annotated[Customer, Depends(_first_look)],
-    after: Annotated[int, Query(ge=0)] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_NUMBER)] = None,
 ) -> AsyncIterable[ServerSentEvent]:
     """The room live; `Last-Event-ID` wins over `after`."""
     async with reading(services) as db:
@@ -194,7 +194,10 @@ async def rate(customer: CurrentCustomer, services: CurrentServices, db: Db, for
 
 
 async def _comment(form: Form) -> str:
-    comment = clean_text(form.get("comment", ""))
+    try:
+        comment = clean_text(form.get("comment", ""))
+    except ValueError:
+        raise Invalid("The text holds characters that are not text.") from None
     if len(comment) > LONGEST_COMMENT:
         raise TooLarge
     return comment
