@@ -339,7 +339,9 @@ async def test_role_that_may_not_is_refused(desk: Desk) -> None:
     assert len(await desk.events("export.refused")) == 3
     refused = [leaf for leaf in await desk.events("staff.refused") if leaf["data"]["reason"] == "forbidden"]
     assert len(refused) == 5
-    assert {leaf["actor"]["id"] for leaf in refused} == {str(desk.ids[login]) for login in ("anna", "sara", "paolo", "ada")}
+    assert {leaf["actor"]["id"] for leaf in refused} == {
+        str(desk.ids[login]) for login in ("anna", "sara", "paolo", "ada")
+    }
 
 
 async def test_case_does_not_exist_for_roles_outside_the_desk(desk: Desk) -> None:
