@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import secrets
 import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -22,6 +24,9 @@ from app.main import listeners
 from app.worker import Worker
 
 FIRST_PORT: Final = 8600
+LOWEST_DRAWN: Final = 12_000
+HIGHEST_DRAWN: Final = 32_000
+DRAWS: Final = 50
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -40,14 +45,17 @@ def require_loopback(listen: str) -> None:
 
 
 def free_addresses(first: int | None = FIRST_PORT) -> Addresses:
-    """Ports from `first` on if all are free, else (or without `first`) any free ones."""
-    if first is not None:
-        wanted = {site: first + place for place, site in enumerate(SITES)}
-        if all(_is_free(port) for port in wanted.values()):
-            return Addresses(wanted)
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in SITES]
-        return Addresses({site: one.getsockname()[1] for site, one in zip(SITES, sockets, strict=True)})
+    """Ports from `first` on if all are free, else (or without `first`) any that are free, one after the other.
+
+    Those lie below the range that the system hands out by itself: nobody takes one before its server is up.
+    """
+    drawn = (LOWEST_DRAWN + secrets.randbelow(HIGHEST_DRAWN - LOWEST_DRAWN) for _ in range(DRAWS))
+    for start in (first, *drawn):
+        if start is not None:
+            wanted = {site: start + place for place, site in enumerate(SITES)}
+            if all(_is_free(port) for port in wanted.values()):
+                return Addresses(wanted)
+    raise OSError(errno.EADDRINUSE, f"no {len(SITES)} free ports in a row between {LOWEST_DRAWN} and {HIGHEST_DRAWN}")
 
 
 def _is_free(port: int) -> bool:
