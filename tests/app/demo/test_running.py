@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from app.demo.running import LOOPBACK, NotLoopback, free_addresses, require_loopback
@@ -27,8 +25,7 @@ def test_a_taken_port_moves_the_whole_demonstration() -> None:
 
 
 def test_drawn_ports_are_none_that_the_system_hands_out_meanwhile() -> None:
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     for _ in range(20):
         ports = sorted(free_addresses(None).ports.values())
         assert ports == list(range(ports[0], ports[0] + 7))
-        assert 1024 <= ports[0] < ports[-1] < lowest
+        assert 1024 <= ports[0] < ports[-1] < 32768  # where Linux begins
