@@ -35,6 +35,9 @@ async function look(address) {
     const old = document.querySelector(`[data-region="${fresh.dataset.region}"]`);
     if (old) swapRegion(old, fresh);
   }
+  for (const part of all("[data-passing]")) { // a room that was closed takes no more messages
+    if (!answer.response.querySelector(`[data-passing="${part.dataset.passing}"]`)) part.remove();
+  }
   const list = document.querySelector("[data-messages]");
   for (const item of all("[data-messages] > [data-n]", answer.response)) {
     if (list && !list.querySelector(`[data-n="${item.dataset.n}"]`)) list.append(document.importNode(item, true));

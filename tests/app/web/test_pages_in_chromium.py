@@ -167,6 +167,18 @@ async def test_look_event_brings_the_changed_parts_of_the_page(
         assert visit.problems == []
 
 
+async def test_a_room_closed_while_looked_at_takes_no_more_messages(browser: Browser) -> None:
+    site = Site(room(), stream=event("look", {}, 6))
+    async with visiting(browser, site, 360) as visit:
+        await visit.page.route(
+            "**/events*", lambda route: _change_then(route, site, room(state="closed", rating="ask"))
+        )
+        await visit.page.goto(ANSWERS)
+        await visit.page.wait_for_selector(".stars")
+        assert await visit.page.locator("form[action='/room/messages']").count() == 0
+        assert visit.problems == []
+
+
 async def _change_then(route: Route, site: Site, view: Page) -> None:
     site.view = view
     await site.handle(route)
