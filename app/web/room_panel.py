@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Staff
 from app.binding import known_customers
 from app.binding.models import Binding
-from app.binding.queries import bindings_of_case
+from app.binding.queries import BindingFact, bindings_of_case
+from app.binding.rules import BindingState
 from app.conversations import queries as rooms
 from app.conversations.models import Conversation
 from app.conversations.queries import HeldAnswer as Waiting
@@ -24,7 +25,7 @@ from app.permissions import REQUIRED_LEVEL, DataClass, Level, classes_at
 from app.web.facts import proof_facts
 from app.web.room_entries import messages_of, older_than
 from app.web.staff_views import RoomPanel
-from app.web.views import DataClassName, HeldAnswer, Message, ProofFact
+from app.web.views import DataClassName, HeldAnswer, Message
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ async def room_panel(
     room = read.room
     read_by_customer = await other_sides_mark(db, room.id, staff)
     messages = messages_of(read.entries, side="agent", names=names, read_by_other=read_by_customer, customer=handle)
+    binding = await _binding(db, staff, room)
     waiting = [_held_message(one) for one in await rooms.held_answers(db, room)]
     return replace(
         outline_panel(room),
         state=_state(read),
-        proofs=await _proofs(request, db, staff, room),
+        proofs=proof_facts(request, binding.proofs) if binding is not None else (),
+        undone=binding is not None and binding.state == BindingState.REVOKED,
         messages=tuple(sorted([*messages, *waiting], key=lambda message: message.at)),
         cursor=read.entries[-1].n if read.entries else room.last_n,
         customer=await _customer(db, room),
@@ -90,10 +93,9 @@ def _state(read: RoomPage) -> Literal["open", "locked", "closed"]:
     return "locked" if gone and locks[-1].get("reason") == "locked" else "open"
 
 
-async def _proofs(request: Request, db: AsyncSession, staff: Staff, room: Conversation) -> tuple[ProofFact, ...]:
+async def _binding(db: AsyncSession, staff: Staff, room: Conversation) -> BindingFact | None:
     bindings = await bindings_of_case(db, staff, room.case_id)
-    own = next((one for one in bindings if one.id == room.binding_id), None)
-    return proof_facts(request, own.proofs) if own is not None else ()
+    return next((one for one in bindings if one.id == room.binding_id), None)
 
 
 async def _customer(db: AsyncSession, room: Conversation) -> str:

@@ -188,7 +188,10 @@ class Colleague:
 
 @dataclass(frozen=True, kw_only=True)
 class RoomPanel:
-    """The room as the agent sees it; `may_say` lists the data classes readable at the present level."""
+    """The room as the agent sees it; `may_say` lists the data classes readable at the present level.
+
+    `undone` says that the link of account and customer was revoked: most often somebody wrote "this was not me".
+    """
 
     id: UUID
     state: Literal["open", "locked", "closed"]
@@ -206,6 +209,7 @@ class RoomPanel:
     data_class: DataClassName = "account"
     max_length: int = 4000
     older: int = 0
+    undone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

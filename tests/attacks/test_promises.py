@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.routing import APIRoute
 
+from app.demo import cast
+from app.demo.playing.holding import until
+from app.demo.playing.walking import confirm, enter_square, prove_by_sms
 from app.main import create_staff_app
+from app.sessions import rules
 from tests.architecture.routes import iter_routes
-from tests.attacks.town import Town, Who
+from tests.attacks.town import Town, Who, prove_handle
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NEVER = {
@@ -48,7 +53,7 @@ async def test_nobody_at_the_desk_can_raise_a_level(town: Town, login: str) -> N
     assert (held.status_code, held.json()["state"]) == (201, "held")
     assert await level_of_giulias_room(town) == before
     bindings = (await town.desk[login].get(f"/bindings?case={town.giulia.case_id}"))["items"]
-    assert [one["level"] for one in bindings] == [before]
+    assert {one["level"] for one in bindings} == {before}
 
 
 async def test_no_route_of_the_desk_writes_a_binding(town: Town) -> None:
@@ -78,3 +83,27 @@ async def test_what_may_never_be_written_is_refused_from_either_side_with_a_leaf
     assert [leaf["data"] for leaf in leaves] == [{"reason": "never_here", "class": "never"}] * 2
     assert not any(word in json.dumps(leaves) for word in ("4111", "48213"))
     assert (await town.count())["messages"] == stored
+
+
+async def test_the_desk_is_told_when_somebody_answers_this_was_not_me(town: Town) -> None:
+    """The page says "the bank has been told": whoever works the case sees it beside the room."""
+    people, thief = town.people, await town.bystander()
+    await enter_square(people, thief, cast.GIULIA)
+    page = await prove_handle(people, thief, town.giulia.link, cast.GIULIA)
+    await confirm(thief, await prove_by_sms(people, thief, page, cast.ELENA))
+    room = await town.room_of_case(town.giulia.case_id)
+    anna = Who(staff=await town.mint(cast.ANNA, kind=rules.STAFF))
+    path = f"/cases/{town.giulia.case_id}?room={room}"
+    assert "this was not me" not in (await town.wire.send("staff", "GET", path, anna)).text
+
+    async def look() -> str | None:
+        texts = [*await people.arrived(cast.ELENA.phone), *await people.arrived(cast.ELENA.email)]
+        return next(
+            (found.group() for text in texts if (found := re.search(r"[A-Z0-9]{4}(-[A-Z0-9]{4}){2}", text))), None
+        )
+
+    reference = await until(look, "the notice")
+    await town.wire.send("bank", "POST", "/not-me", form={"reference": reference})
+    assert "this was not me" in (await town.wire.send("staff", "GET", path, anna)).text
+    other = f"/cases/{town.giulia.case_id}?room={town.giulia.room_id}"
+    assert "this was not me" not in (await town.wire.send("staff", "GET", other, anna)).text
