@@ -50,6 +50,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "notice.accepted": ("version",),
     "authenticator.enrolled": ("max_level",),
     "authenticator.used": ("id",),
+    "authenticator.revoked": ("id",),
     # the room
     "room.opened": ("binding", "case", "key"),
     "room.entered": ("level", "session"),

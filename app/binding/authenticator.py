@@ -116,9 +116,10 @@ async def use_authenticator(db: AsyncSession, binding: Binding, code: str, actor
 
 
 async def _next_secret(db: AsyncSession, customer: Customer) -> Secret:
+    # Revoked ones count for the number, so that no secret comes twice, and not for how many there may be.
     counted = select(func.count()).where(Authenticator.binding_id == customer.binding_id)
     number = (await db.execute(counted)).scalar_one()
-    if number >= rules.MOST_AUTHENTICATORS:
+    if len(await authenticators_of(db, customer.binding_id)) >= rules.MOST_AUTHENTICATORS:
         raise EnoughAuthenticators
     key = await services_of(db).vault.service_key(KEY)
     seed = join(str(customer.binding_id).encode(), str(customer.session_id).encode(), str(number).encode())

@@ -13,6 +13,7 @@ from app.audit.service import record
 from app.binding import rules
 from app.binding.models import Binding, NoticeReference
 from app.binding.notices import reference_hash
+from app.binding.queries import authenticators_of
 from app.binding.room_entry import lock_room
 from app.binding.rules import BindingState
 from app.conversations import service as conversations
@@ -55,7 +56,18 @@ async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: A
     binding.leaf_id = record(
         db, "binding.revoked", stream=f"binding:{binding.id}", actor=actor, data={"reason": reason}
     )
+    if reason != "expired":
+        await _revoke_authenticators(db, binding, actor)
     await _empty_room(db, binding, "expired" if reason == "expired" else "revoked", actor, now)
+
+
+async def _revoke_authenticators(db: AsyncSession, binding: Binding, actor: Actor) -> None:
+    """Whoever was in may have enrolled one; it must not open the binding that its owner makes anew."""
+    for one in await authenticators_of(db, binding.id, lock=True):
+        one.state = "revoked"
+        one.leaf_id = record(
+            db, "authenticator.revoked", stream=f"binding:{binding.id}", actor=actor, data={"id": str(one.id)}
+        )
 
 
 async def _empty_room(

@@ -100,6 +100,23 @@ async def test_it_dies_with_its_binding(bank: Bank) -> None:
         await visitor.type_code(totp.code_at(secret, bank.clock()))
 
 
+async def test_it_stays_dead_when_its_binding_is_made_anew(bank: Bank) -> None:
+    """What a thief enrolled before "this was not me" opens nothing once the customer is back."""
+    slug = await bank.complaint()
+    secret = await enrol(bank, await bound_by_identity(bank, slug=slug))
+    await bank.work()
+    await revoking.not_me(bank.services, reference=await reference_from(bank))
+    assert len(await bank.leaves("authenticator.revoked")) == 1
+    bank.clock.pass_by(hours=25)
+    again = await bound_by_identity(bank, slug=slug)
+    visitor = await bank.visit(slug)
+    await visitor.sign_in()
+    await visitor.ask_code("C-1001", "totp")
+    with pytest.raises(CodeWrong):
+        await visitor.type_code(totp.code_at(secret, bank.clock()))
+    await enrol(bank, again)
+
+
 async def test_wrong_codes_look_the_same_with_and_without_an_authenticator(bank: Bank) -> None:
     slug = await bank.complaint()
     secret = await enrol(bank, await bound_by_sms(bank, slug=slug))
