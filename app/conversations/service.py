@@ -93,16 +93,27 @@ async def raise_level(db: AsyncSession, conversation_id: UUID, *, session_id: UU
 
 
 async def vacate(db: AsyncSession, conversation_id: UUID, *, reason: Leaving, actor: Actor) -> None:
-    """Nobody is in the room any more; its streams end. The level last proved stays, for answers written meanwhile."""
+    """Nobody is in the room any more; its streams end. The level last proved stays, for answers written meanwhile.
+
+    A revoked binding leaves nothing behind: the level is gone, and nobody writes into its room until it is bound anew.
+    """
     room = await _locked(db, conversation_id)
-    if room.session_id is None:
-        return
-    session_id, room.session_id = room.session_id, None
-    if reason == "left":
-        room.leaf_id = record(db, "room.left", stream=_stream(room), actor=actor, data={"session": str(session_id)})
-    else:
-        room.leaf_id = record(db, "room.locked", stream=_stream(room), actor=actor, data={"reason": reason})
-    add_event(db, room, "lock", {"reason": reason})
+    if room.session_id is not None:
+        session_id, room.session_id = room.session_id, None
+        if reason == "left":
+            room.leaf_id = record(db, "room.left", stream=_stream(room), actor=actor, data={"session": str(session_id)})
+        else:
+            room.leaf_id = record(db, "room.locked", stream=_stream(room), actor=actor, data={"reason": reason})
+        add_event(db, room, "lock", {"reason": reason})
+    if reason == "revoked" and room.state == OPEN:
+        room.level = 0
+        _close(db, room, actor, "revoked")
+
+
+def _close(db: AsyncSession, room: Conversation, actor: Actor, reason: str) -> None:
+    room.state, room.closed_at = CLOSED, services_of(db).clock()
+    room.leaf_id = record(db, "room.closed", stream=_stream(room), actor=actor, data={"reason": reason})
+    add_event(db, room, "closed", {})
 
 
 async def request_step_up(db: AsyncSession, staff: Staff, conversation_id: UUID, level: Level) -> None:
@@ -125,9 +136,7 @@ async def close_rooms_of_case(db: AsyncSession, staff: Staff, case_id: UUID) -> 
         )
     ).scalars()
     for room in rooms:
-        room.state, room.closed_at = CLOSED, services_of(db).clock()
-        room.leaf_id = record(db, "room.closed", stream=_stream(room), actor=staff, data={"reason": "case_closed"})
-        add_event(db, room, "closed", {})
+        _close(db, room, staff, "case_closed")
 
 
 def add_event(

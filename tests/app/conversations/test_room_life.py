@@ -109,3 +109,14 @@ async def test_a_room_that_is_not_there_cannot_be_entered_or_left(house: House) 
                 actor=room.customer,
             )
         )
+
+
+async def test_a_revoked_binding_leaves_no_level_and_nobody_writes_into_its_room(house: House) -> None:
+    room = await house.room()
+    await house.act(lambda db: service.vacate(db, room.id, reason="revoked", actor=SYSTEM))
+    await house.act(lambda db: service.vacate(db, room.id, reason="revoked", actor=SYSTEM))
+    after = await house.one(Conversation, room.id)
+    assert (after.state, after.level, after.session_id) == ("closed", 0, None)
+    with pytest.raises(RoomClosed):
+        await house.answer(room, "Le scrivo ancora")
+    assert [leaf["data"] for leaf in await house.leaves("room.closed")] == [{"reason": "revoked"}]
