@@ -33,13 +33,17 @@ async def _session(
         raise SessionOver
     if session.kind == rules.STAFF and rules.is_idle(session.kind, session.level, session.last_seen_at, now):
         raise SessionOver
-    # A page that refreshes itself, or a stream, is no sign of life of a person.
-    automatic = request.headers.get("x-riserbo-automatic") == "1"
     idle = rules.is_idle(session.kind, session.level, session.last_seen_at, now)
-    if not automatic and not idle and now - session.last_seen_at > rules.SEEN_AT_MOST_EVERY:
+    if not _is_automatic(request) and not idle and now - session.last_seen_at > rules.SEEN_AT_MOST_EVERY:
         async with transaction(services) as db:
             await service.touch(db, session.id, now)
     return session
+
+
+def _is_automatic(request: Request) -> bool:
+    """A page that refreshes itself, or a stream that a browser opens again, is no sign of life of a person."""
+    streams = "text/event-stream" in request.headers.get("accept", "")
+    return streams or request.headers.get("x-riserbo-automatic") == "1"
 
 
 async def visitor_session(request: Request, services: CurrentServices, now: Now) -> Session:

@@ -202,11 +202,14 @@ async def test_an_idle_console_is_over_and_looking_keeps_it_alive(house: House) 
     assert (refused.status_code, refused.json()["code"]) == (401, "session_over")
 
 
-async def test_a_page_that_refreshes_itself_is_no_sign_of_life(house: House) -> None:
+@pytest.mark.parametrize("automatic", [{"x_riserbo_automatic": "1"}, {"accept": "text/event-stream"}])
+async def test_a_page_that_refreshes_itself_and_a_stream_are_no_sign_of_life(
+    house: House, automatic: dict[str, str]
+) -> None:
     console = await staff(house, kind=rules.STAFF)
     cookie = f"{STAFF_COOKIE}={console.token}"
     house.clock.pass_by(minutes=14)
-    assert (await asked(house, "/staff", cookie=cookie, x_riserbo_automatic="1")).status_code == 200
+    assert (await asked(house, "/staff", cookie=cookie, **automatic)).status_code == 200
     house.clock.pass_by(minutes=2)
     assert (await asked(house, "/staff", cookie=cookie)).status_code == 401
 
