@@ -121,7 +121,7 @@ async def officer_exports(paolo: Agent, room_id: str) -> None:
     for scope, room, reason in (("log", "", "Quarterly control"), ("room", room_id, "Complaint 2026/114, ombudsman")):
         await paolo.go("staff", "/exports")
         await paolo.page.locator(f"input[name=scope][value={scope}]").check()
-        await paolo.page.locator("input[name=room]").fill(room)
+        await paolo.page.locator("select[name=room]").select_option(room)
         await paolo.page.locator("input[name=reason]").fill(reason)
         await paolo.press("form[action='/exports'] button[type=submit]")
     for _ in range(60):
