@@ -13,13 +13,19 @@ LOCKS := $(wildcard requirements.lock tests/tools/requirements-*.lock)
 # paths inside .venv are absolute: a moved or copied tree builds its own
 $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)
 
-.PHONY: demo test lint cover pictures lock clean
+.PHONY: demo test soak lint cover pictures lock clean
 
 demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
 
 test: .venv/.test .cache/.browser
 	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
+
+# the suites of faults at full length (an hour and more); figures in .cache/soak, also when a test failed
+soak: .venv/.test
+	status=0; RISERBO_SOAK=1 tests/tools/isolated.sh $(PYTHON_HERE) -m pytest -o faulthandler_timeout=0 --durations=0 \
+	  $(wildcard tests/crashes tests/powercut tests/faults) $(ARGS) || status=$$?; \
+	$(PYTHON_HERE) -m tests.support.soak; exit $$status
 
 lint: .venv/.test
 	exec tests/tools/lint.sh
