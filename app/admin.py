@@ -14,6 +14,7 @@ from app.cases.models import Case
 from app.database import reading
 from app.http.problems import install_problem_handlers
 from app.http.request_ids import RequestIds
+from app.http.storage_faults import install_storage_faults
 from app.notifications.models import OutboxRow
 from app.services import Services
 
@@ -37,7 +38,7 @@ def create_admin_app(services: Services) -> FastAPI:
     async def metrics() -> PlainTextResponse:
         return PlainTextResponse(await _numbers(services))
 
-    install_problem_handlers(app)
+    install_storage_faults(app, install_problem_handlers(app))
     app.add_middleware(RequestIds)
     return app
 

@@ -9,6 +9,7 @@ RiserboError
   - TooLarge 413, UnsupportedMediaType 415, Invalid 422
   - TooMany 429           wait, then try again
   - Unavailable 503       our side cannot take it now; nothing was stored
+    - OutcomeUnknown 503  the database went away; whether it was stored shows when it is sent again
 """
 
 from __future__ import annotations
@@ -114,3 +115,10 @@ class Unavailable(RiserboError):
     status = 503
     code = "unavailable"
     message = "The service is busy. Nothing was stored; please try again shortly."
+
+
+class OutcomeUnknown(Unavailable):
+    """The database was lost on the way: the act may have been stored or not."""
+
+    code = "outcome_unknown"
+    message = "Our database did not answer. It may have been stored or not: send it again, and it is stored once."

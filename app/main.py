@@ -39,6 +39,7 @@ from app.http.problems import DOCUMENTED, install_problem_handlers
 from app.http.proxies import TrustedProxies
 from app.http.request_ids import RequestIds
 from app.http.server import Listener
+from app.http.storage_faults import install_storage_faults
 from app.lane import Lane
 from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
 from app.outbound import OutboundClient
@@ -274,7 +275,7 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)
     app.include_router(report_routes)
-    install_problem_handlers(app, render_error, error_words)
+    install_storage_faults(app, install_problem_handlers(app, render_error, error_words))
     app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
     app.add_middleware(SlowDown, clock=house.services.clock)
     app.add_middleware(BodyLimits)

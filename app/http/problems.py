@@ -146,7 +146,7 @@ def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
     ]
 
 
-class _Answers:
+class Answers:
     """The exception handlers of one application, sharing its way to draw pages."""
 
     def __init__(self, render: PageRenderer | None, words: Words | None) -> None:
@@ -212,7 +212,7 @@ class UnexpectedErrors:
     Starlette's own outermost middleware raises such an error again, and the server would log its text.
     """
 
-    def __init__(self, app: ASGIApp, answers: _Answers) -> None:
+    def __init__(self, app: ASGIApp, answers: Answers) -> None:
         self.app = app
         self._answers = answers
 
@@ -240,17 +240,18 @@ class UnexpectedErrors:
         return None
 
 
-def install_problem_handlers(app: FastAPI, render: PageRenderer | None = None, words: Words | None = None) -> None:
+def install_problem_handlers(app: FastAPI, render: PageRenderer | None = None, words: Words | None = None) -> Answers:
     """Answer all errors of `app` as problems, or by `render` to a browser outside /api, in `words` to its scripts.
 
     Call it before adding other middleware, so that request ids, headers and logs stand around the errors too.
     """
-    answers = _Answers(render, words)
+    answers = Answers(render, words)
     app.add_exception_handler(RiserboError, answers.refused)
     app.add_exception_handler(RequestValidationError, answers.invalid)
     app.add_exception_handler(HTTPException, answers.http)
     app.add_exception_handler(Exception, answers.unexpected)
     app.add_middleware(UnexpectedErrors, answers=answers)
+    return answers
 
 
 def log_unexpected(error: BaseException) -> None:
