@@ -58,13 +58,13 @@ def demo(
 
 @commands.command()
 def serve(
-    folder: Folder = HERE, role: Annotated[str, typer.Option(help="all, public, staff or worker.")] = "all"
+    folder: Folder = HERE, role: Annotated[str, typer.Option(help="all, doors, public, staff or worker.")] = "all"
 ) -> None:
     """Open the doors and do the background work, until a signal comes."""
     from app.commands import operating, serving
 
     if role not in set(serving.Part):
-        raise WrongUse(f"there is no role {role}: all, public, staff or worker")
+        raise WrongUse(f"there is no role {role}: {', '.join(serving.Part)}")
     serving.run(operating.settings_of(folder), serving.Part(role))
 
 

@@ -23,6 +23,7 @@ class Part(StrEnum):
     ALL = "all"
     PUBLIC = "public"
     STAFF = "staff"
+    DOORS = "doors"
     WORKER = "worker"
 
 
@@ -30,6 +31,7 @@ _DOORS: Final = {
     Part.ALL: ("public", "staff", "admin"),
     Part.PUBLIC: ("public", "admin"),
     Part.STAFF: ("staff", "admin"),
+    Part.DOORS: ("public", "staff", "admin"),
     Part.WORKER: ("admin",),
 }
 

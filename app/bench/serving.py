@@ -1,0 +1,190 @@
+"""Processes of an installation under measurement: started on free loopback ports, waited for, ended by signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+LOOPBACK: Final = "127.0.0.1"
+LOWEST_DRAWN: Final = 12_000
+HIGHEST_DRAWN: Final = 32_000
+DRAWS: Final = 500
+DOORS: Final = ("public", "staff", "admin")
+LOOK_EVERY: Final = 0.02
+SOURCE: Final = Path(__file__).resolve().parent.parent.parent
+
+
+class NotServing(Exception):
+    """The process ended, or did not answer in time; the message holds the end of its log."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a door listens."""
+
+    host: str
+    port: int
+
+    @property
+    def netloc(self) -> str:
+        """`127.0.0.1:12345`."""
+        return f"{self.host}:{self.port}"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports below the range that the system hands out by itself, so that nobody takes one before it is used."""
+    found: list[int] = []
+    for _ in range(DRAWS):
+        port = LOWEST_DRAWN + secrets.randbelow(HIGHEST_DRAWN - LOWEST_DRAWN)
+        if port not in found and _is_free(port):
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise OSError(f"no {count} free ports between {LOWEST_DRAWN} and {HIGHEST_DRAWN}")
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server((LOOPBACK, port)):
+            return True
+    except OSError:
+        return False
+
+
+class Served:
+    """`riserbo serve` of one installation as a child process in a process group of its own; log in a file.
+
+    `role` as in `riserbo serve --role`. `environment` holds the RISERBO_ variables of the installation
+    (`Ground.environment`). The addresses stay the same when it is started again.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        role: str = "all",
+        log: Path | None = None,
+        command: tuple[str, ...] = (),
+    ) -> None:
+        self.folder = Path(folder)
+        self.role = role
+        ports = free_ports(len(DOORS))
+        self.public, self.staff, self.admin = (Address(LOOPBACK, port) for port in ports)
+        self.log = log or self.folder / f"served-{role}-{ports[0]}.log"
+        self._given = dict(environment or {})
+        self._command = command or (sys.executable, "-m", "app.cli", "serve", "--role", role, "--dir", str(folder))
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process's id; raises `NotServing` before `start`."""
+        return self._running().pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended: negative for a signal, None while it runs."""
+        return self._child.poll() if self._child is not None else None
+
+    def start(self) -> Self:
+        """Start it, and do not wait; also again after it has ended."""
+        if self.alive:
+            raise NotServing("it runs already")
+        listen = {f"RISERBO_{door.upper()}_LISTEN": getattr(self, door).netloc for door in DOORS}
+        environment = {**os.environ, **self._given, **listen, "PYTHONUNBUFFERED": "1"}
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(  # noqa: S603 (our own program)
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=SOURCE,
+                env=environment,
+                start_new_session=True,
+            )
+        return self
+
+    def ready(self, seconds: float = 30.0) -> Self:
+        """Wait until it may get traffic; raises `NotServing`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not self.alive:
+                raise NotServing(f"it ended with {self.returncode}:\n{self.last_lines()}")
+            if self._answers():
+                return self
+            time.sleep(LOOK_EVERY)
+        raise NotServing(f"not ready after {seconds} s:\n{self.last_lines()}")
+
+    def stop(self, seconds: float = 10.0) -> int:
+        """SIGTERM, and wait; SIGKILL when it has not ended in time. Returns how it ended."""
+        return self._end(signal.SIGTERM, seconds)
+
+    def kill(self) -> int:
+        """SIGKILL: nothing gets said, written or closed any more."""
+        return self._end(signal.SIGKILL, 10.0)
+
+    def send(self, number: signal.Signals) -> None:
+        """Any other signal: SIGSTOP, SIGCONT."""
+        self._running().send_signal(number)
+
+    def last_lines(self, count: int = 30) -> str:
+        """The end of its log."""
+        lines = self.log.read_text("utf-8", errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-count:])
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it serves."""
+        try:
+            return self.start().ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it."""
+        self.stop()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None:
+            raise NotServing("it was not started")
+        return self._child
+
+    def _end(self, number: signal.Signals, seconds: float) -> int:
+        child = self._running()
+        if child.poll() is None:
+            child.send_signal(number)
+            try:
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        return child.wait(10.0)
+
+    def _answers(self) -> bool:
+        connection = HTTPConnection(self.admin.host, self.admin.port, timeout=2.0)
+        try:
+            connection.request("GET", "/readyz")
+            answer = connection.getresponse()
+            return answer.status == 200 and bool(json.loads(answer.read())["ready"])
+        except (OSError, HTTPException, ValueError, KeyError):
+            return False
+        finally:
+            connection.close()
