@@ -18,7 +18,7 @@ $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -r
 demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
 
-test: .venv/.test .cache/.browser
+test: .venv/.test .cache/.browser .cache/.snac
 	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
 
 # the suites of faults at full length (an hour and more); figures in .cache/soak, also when a test failed
@@ -62,3 +62,7 @@ clean:
 .cache/.browser: tests/tools/chromium.sh tests/tools/unpack.sh
 	tests/tools/chromium.sh
 	touch $@
+
+# the script sets the stamp itself: where snac2 cannot be had, the next run tries again
+.cache/.snac: tests/tools/snac.sh tests/tools/unpack.sh
+	tests/tools/snac.sh

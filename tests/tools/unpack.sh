@@ -1,22 +1,28 @@
 #!/usr/bin/env bash
-# unpack.sh DEST PACKAGE...: the Debian packages, and what they lack on this machine, unpacked below DEST/root.
+# unpack.sh [--also SUITE] DEST PACKAGE...: the Debian packages, and what they lack on this machine, unpacked below DEST/root.
 # The machine's own sources and proxy are used; nothing outside DEST is read for writing, installed, or run as a hook.
+# SUITE (backports) is looked at as well, on the mirror that the machine uses, whether or not its sources list it.
 set -euo pipefail
+also=
+if [ "$1" = --also ]; then
+  also=$2
+  shift 2
+fi
 dest=$1
 shift
 [ ! -e "$dest/.done" ] || exit 0
 rm -rf "$dest"
-mkdir -p "$dest"/apt/{lists,archives}/partial "$dest/apt/none" "$dest/root"
+mkdir -p "$dest"/apt/{lists,archives}/partial "$dest"/apt/{none,sources} "$dest/root"
 apt=$(cd "$dest/apt" && pwd)
-sources=/etc/apt
+cp /etc/apt/sources.list.d/*.{list,sources} "$apt/sources" 2>/dev/null || true
 {
   # apt's settings of this machine (proxy, certificates), without the hooks that would run beside it
   apt-config dump | grep -E '^(Acquire|APT::Architecture)' || true
   cat <<SETTINGS
 Dir::Etc::Main "/dev/null";
 Dir::Etc::Parts "$apt/none";
-Dir::Etc::SourceList "$sources/sources.list";
-Dir::Etc::SourceParts "$sources/sources.list.d";
+Dir::Etc::SourceList "/etc/apt/sources.list";
+Dir::Etc::SourceParts "$apt/sources";
 Dir::Etc::Preferences "/dev/null";
 Dir::Etc::PreferencesParts "$apt/none";
 Dir::State "$apt/";
@@ -35,6 +41,19 @@ SETTINGS
 } >"$apt/apt.conf"
 export APT_CONFIG=$apt/apt.conf
 apt-get -q update || true # a source that cannot be reached matters only if nothing else has the package
+if [ -n "$also" ]; then
+  # shellcheck source=/dev/null
+  . /etc/os-release
+  mirror=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Identifier: Packages' |
+    awk -v release="$VERSION_CODENAME" '$1 == release { print $2; exit }')
+  [ -n "$mirror" ] || { echo "No source of this machine has the release $VERSION_CODENAME." >&2; exit 1; }
+  keyring=/usr/share/keyrings/$ID-archive-keyring.gpg
+  {
+    printf 'Types: deb\nURIs: %s\nSuites: %s-%s\nComponents: main\n' "$mirror" "$VERSION_CODENAME" "$also"
+    [ ! -e "$keyring" ] || echo "Signed-By: $keyring"
+  } >"$apt/sources/also.sources"
+  apt-get -q update || true
+fi
 apt-get -q -y --download-only install "$@"
 cd "$apt/archives"
 for package in "$@"; do
