@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Insert, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM, Customer, Operator, Role, Staff, Visitor, audit_name
+from app.agents.models import StaffAccount
 from app.audit.events import EVENTS
 from app.audit.models import Leaf, PendingLeaf
 from app.audit.service import _write_leaves, record
@@ -65,6 +67,21 @@ async def test_a_rolled_back_act_leaves_no_leaf_and_no_gap(house: House) -> None
             await house.act(failing(fault))
     await beat(house, "s")
     assert [leaf["n"] for leaf in await house.leaves(stream="s")] == [1, 2]
+    await house.check_streams()
+
+
+async def test_an_act_whose_commit_fails_leaves_no_leaf(house: House) -> None:
+    """The deferred key of another row breaks at the commit itself, when every leaf has been written."""
+
+    async def act(db: AsyncSession) -> None:
+        record(db, "log.heartbeat", stream="s", actor=SYSTEM, data={"size": 2})
+        known = await db.get_one(StaffAccount, house.anna.id)
+        known.leaf_id = new_id(START)
+
+    before = await count(house, Leaf)
+    with pytest.raises(DBAPIError):
+        await house.act(act)
+    assert await count(house, Leaf) == before
     await house.check_streams()
 
 
