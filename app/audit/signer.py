@@ -80,3 +80,9 @@ class Signer:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._memory)
+        # The new name is safe only with its folder; a power cut could else bring the older memory back.
+        folder = os.open(self._memory.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
