@@ -1,0 +1,51 @@
+"""What one run of the bench measures, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PARTS: Final = ("lane", "sizes", "reads", "workers")
+STORES: Final = ("sqlite", "postgres")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Times in seconds; `repeats` of everything that has a spread, with system and baselines taking turns."""
+
+    levels: tuple[int, ...] = (1, 8, 32, 128)
+    repeats: int = 3
+    seconds: float = 4.0
+    rooms: int = 64
+    sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
+    size_repeats: int = 4
+    size_seconds: float = 3.0
+    read_seconds: float = 2.0
+    exported: int = 20_000
+    parts: tuple[str, ...] = PARTS
+    stores: tuple[str, ...] = STORES
+    quick: bool = False
+
+
+QUICK: Final = Plan(
+    levels=(1, 32),
+    repeats=1,
+    seconds=0.6,
+    rooms=8,
+    sizes=(100, 200, 400),
+    size_repeats=2,
+    size_seconds=0.4,
+    read_seconds=0.3,
+    exported=100,
+    quick=True,
+)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the operator gave: a PostgreSQL server (its URL may create databases), and pgbench."""
+
+    postgres: str = ""
+    pgbench: str = ""
+    scratch: Path = Path()
