@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,7 +33,9 @@ from app.directory.port import CustomerDirectory
 from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
+from app.http.admission import Admission, TrafficLimits
 from app.http.body_limits import BodyLimits
+from app.http.framing import FramingLimits
 from app.http.json_bodies import strict_json
 from app.http.problems import DOCUMENTED, install_problem_handlers
 from app.http.proxies import TrustedProxies
@@ -45,6 +47,7 @@ from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpSer
 from app.outbound import OutboundClient
 from app.permissions import Level
 from app.services import Clock, Services, system_clock
+from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import Settings
 from app.vault import KeyFile, Vault
 from app.web.cross_origin import CrossSiteWrites
@@ -55,7 +58,6 @@ from app.web.pages import PageSettings
 from app.web.public_pages import router as public_pages
 from app.web.reports import router as report_routes
 from app.web.room_pages import router as room_pages
-from app.web.slowing import SlowDown
 from app.web.staff_pages import router as staff_pages
 from app.web.statics import router as static_routes
 
@@ -277,7 +279,6 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.include_router(report_routes)
     install_storage_faults(app, install_problem_handlers(app, render_error, error_words))
     app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
-    app.add_middleware(SlowDown, clock=house.services.clock)
     app.add_middleware(BodyLimits)
     app.add_middleware(SecurityHeaders, https=house.settings.https)
     app.add_middleware(AccessLog, door=name, counts=house.services.traffic)
@@ -288,12 +289,26 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
 
 def listeners(house: Installation) -> list[Listener]:
     """The three addresses of an installation: public door, staff door, administration."""
-    settings = house.settings
-    return [
+    settings, gate = house.settings, admission(house)
+    doors = (
         _listener("public", create_public_app(house), settings.public_listen, settings.public_url),
         _listener("staff", create_staff_app(house), settings.staff_listen, settings.staff_url),
+    )
+    limits = FramingLimits(connections=settings.traffic.connections)
+    return [
+        *(replace(door, gate=gate, limits=limits) for door in doors),
         _listener("admin", create_admin_app(house.services), settings.admin_listen, f"http://{settings.admin_listen}"),
     ]
+
+
+def admission(house: Installation) -> Admission:
+    """One gate for both doors; administration has none, it must answer in any crowd."""
+    return Admission(
+        TrafficLimits(**house.settings.traffic.model_dump(exclude={"connections"})),
+        cookies=(VISITOR_COOKIE, STAFF_COOKIE),
+        proxies=house.settings.trusted_proxies,
+        counts=house.services.traffic,
+    )
 
 
 def _listener(name: str, app: FastAPI, listen: str, url: str) -> Listener:

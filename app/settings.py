@@ -57,6 +57,23 @@ class IdentityProviderSettings(_Part):
     relay_resistant: dict[str, Annotated[int, Field(ge=3, le=4)]] = {}
 
 
+class TrafficSettings(_Part):
+    """What one process takes: budgets a second and at once, requests under way, open streams."""
+
+    staff_per_second: Annotated[float, Field(gt=0)] = 50
+    staff_burst: Annotated[int, Field(ge=1)] = 400
+    staff_streams: Annotated[int, Field(ge=1)] = 200
+    customer_per_second: Annotated[float, Field(gt=0)] = 5
+    customer_burst: Annotated[int, Field(ge=1)] = 100
+    customer_streams: Annotated[int, Field(ge=1)] = 10
+    network_per_second: Annotated[float, Field(gt=0)] = 100
+    network_burst: Annotated[int, Field(ge=1)] = 1_000
+    network_writes_per_minute: Annotated[int, Field(ge=1)] = 240
+    under_way: Annotated[int, Field(ge=8)] = 256
+    streams: Annotated[int, Field(ge=1)] = 10_000
+    connections: Annotated[int, Field(ge=8)] = 12_000
+
+
 class Settings(BaseSettings):
     """Everything an installation decides. Paths are relative to `data`, unless absolute."""
 
@@ -88,6 +105,7 @@ class Settings(BaseSettings):
     sms: SmsGatewaySettings | None = None
     mail: MailSettings | None = None
     identity_providers: list[IdentityProviderSettings] = []
+    traffic: TrafficSettings = TrafficSettings()
 
     @field_validator("trusted_proxies")
     @classmethod

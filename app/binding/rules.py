@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import ip_network
 from typing import Final
 
 from app.binding.errors import AttemptOver, OutOfStep
@@ -160,12 +159,3 @@ def unlinkable(handle: str) -> str:
     """
     bare = plain_account(handle).split("@", 1)[0]
     return "".join(character for character in bare if character.isalnum())[:20] or "?"
-
-
-def network_of(address: str) -> str:
-    """The visitor's network, /24 or /56: what is slowed, since one address may stand for many people (carrier NAT)."""
-    try:
-        network = ip_network(f"{address}/24" if ":" not in address else f"{address}/56", strict=False)
-    except ValueError:
-        return "unknown"
-    return str(network)

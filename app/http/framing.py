@@ -20,18 +20,20 @@ class FramingLimits:
     """Times in seconds, sizes in bytes.
 
     `body_seconds` is a wall behind `BodyLimits`, which answers first; `stall_seconds` is how long a reader may take
-    nothing of an answer; `framing_bytes` is what chunk sizes and extensions may add to a body.
+    nothing of an answer, `stream_stall_seconds` nothing of a stream whose buffers are full; `framing_bytes` is what
+    chunk sizes and extensions may add to a body.
     """
 
     header_seconds: float = 5.0
     idle_seconds: float = 5.0
     body_seconds: float = 12.0
     stall_seconds: float = 30.0
+    stream_stall_seconds: float = 5.0
     header_bytes: int = 16 * 1024
     header_fields: int = 100
     target_bytes: int = 4 * 1024
     framing_bytes: int = 64 * 1024
-    connections: int = 10_000
+    connections: int = 12_000
 
 
 class FramingRefused(Exception):

@@ -1,68 +1,28 @@
 """The connection's guard: uvicorn's HTTP protocol with deadlines, limits and one strict reading of each request.
 
 uvicorn waits for ever for a request that drips in, and takes two Hosts or a header of a mebibyte. Here such a request
-is answered with a problem and the connection closed before an application hears of it.
+is answered with a problem and the connection closed before an application hears of it. A request that reads well may
+still be turned away by `Admission`; the connection then stays open, where that costs less than a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.http.fixed_headers import FIXED_HEADERS, NOT_STORED, NOTHING_LOADS
+from app.http.admission import BUSY, Admission, Head, TurnedAway, Visit
+from app.http.cycles import ANSWERED, GuardedCycle
 from app.http.framing import FramingLimits, FramingRefused, check_fields, check_line
-from app.http.problems import MEDIA_TYPE, Problem
-from app.http.request_ids import new_request_id
+from app.http.lingering import LingeringTransport
+from app.http.refusals import refusal_bytes
 
-LINGER_SECONDS = 1.0
-LINGER_ROUNDS = 30
-
-
-class LingeringTransport:
-    """A transport whose `close` says goodbye and still takes what is on its way.
-
-    Closing a socket with unread data resets it, and the client may lose the answer that told it why.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self.lingering = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def is_closing(self) -> bool:
-        """Whether no further request or answer may use this connection."""
-        return self.lingering or self._transport.is_closing()
-
-    def close(self) -> None:
-        """Send the rest and the end, then wait a moment for the other side to close."""
-        if self.is_closing():
-            return
-        if not self._transport.can_write_eof():
-            self._transport.close()
-            return
-        self.lingering = True
-        self._transport.write_eof()
-        self._transport.resume_reading()
-        self._loop.call_later(LINGER_SECONDS, self._end, LINGER_ROUNDS)
-
-    def close_now(self) -> None:
-        """Close where nothing can be on its way that matters: the connection was idle."""
-        self._transport.close()
-
-    def _end(self, rounds: int) -> None:
-        # A slow reader gets the end of its answer first.
-        if rounds and self._transport.get_write_buffer_size():
-            self._loop.call_later(LINGER_SECONDS, self._end, rounds - 1)
-        else:
-            self._transport.abort()
+MOST_DISCARDED: Final = 64 * 1024
+IGNORED_FREELY: Final = 3
+"""How often one connection may come back before its Retry-After without being made to wait."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -70,27 +30,39 @@ class GuardedProtocol(HttpToolsProtocol):
 
     limits = FramingLimits()
     hosts: frozenset[bytes] = frozenset()
+    door = ""
+    gate: Admission | None = None
+    between: dict[GuardedProtocol, None]
+    """Connections of this door that hold no request, the one that waits longest first."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.timeout_keep_alive = cast("int", self.limits.idle_seconds)
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._reading_head = True
         self._head_bytes = 0
         self._framing_bytes = 0
         self._deaf = False
+        self._not_before = 0.0
+        self._ignored = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin with the deadline for the first head."""
+        """Begin with the deadline for the first head; where all connections are taken, an idle one makes room."""
         super().connection_made(cast("asyncio.Transport", LingeringTransport(transport, self.loop)))
+        if len(self.connections) > self.limits.connections and self.between:
+            next(iter(self.between)).give_way()
+        self.between[self] = None
         self._start(self.limits.header_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave no timer behind."""
         self._stop()
-        if self._stall:
-            self._stall.cancel()
+        for timer in (self._stall, self._rest):
+            if timer:
+                timer.cancel()
+        self.between.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -99,9 +71,6 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         if self._reading_head:
-            # Also before the first byte of a request counts as one: blank lines would drip in for ever.
-            if self._deadline is None:
-                self._start(self.limits.header_seconds)
             self._head_bytes += len(data)
         else:
             self._framing_bytes += len(data)
@@ -118,6 +87,16 @@ class GuardedProtocol(HttpToolsProtocol):
             # Another protocol is offered; we keep to HTTP/1.1 for this one answer and read no further.
             self._deaf = True
             self.cycle.keep_alive = False
+        if self._deadline is None and not self._deaf:
+            self._await_rest()
+
+    def _await_rest(self) -> None:
+        """The deadline of what is still missing; most requests come whole and need none."""
+        if not self._reading_head:
+            self._start(self.limits.body_seconds)
+        elif self._head_bytes:
+            # Also before the first byte of a request counts as one: blank lines would drip in for ever.
+            self._start(self.limits.header_seconds)
 
     def _check_unparsed(self) -> None:
         # What the parser holds back of an unfinished field is seen nowhere else.
@@ -161,14 +140,103 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Check the head, and only then let the application begin."""
         version = self.parser.get_http_version()
-        check_line(self.parser.get_method().decode("ascii"), self.url, version, self.limits)
+        method = self.parser.get_method()
+        check_line(method.decode("ascii"), self.url, version, self.limits)
         check_fields(self.headers, version, self.hosts, self.limits)
         if len(self.connections) > self.limits.connections:
             raise FramingRefused(503)
-        super().on_headers_complete()
         self._reading_head = False
         self._head_bytes = 0
-        self._start(self.limits.body_seconds)
+        self._stop()
+        self.between.pop(self, None)
+        visit: Visit | TurnedAway | None = None
+        if self.gate is not None:
+            path = self.url.partition(b"?")[0]
+            visit = self.gate.judge(Head(method, path, self.headers, self._peer()), self.loop.time())
+        if isinstance(visit, TurnedAway):
+            self._turn_away(visit, method, version)
+        else:
+            self._begin(GuardedCycle(self, self.url, visit))
+
+    def _peer(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _begin(self, cycle: GuardedCycle) -> None:
+        before, self.cycle = self.cycle, cycle
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, cast("Any", self.app))
+        else:
+            # The client has the whole answer before, whose sender has not said so yet.
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, cast("Any", self.app)))
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        del app
+        visit: Visit | None = cycle.visit
+        if visit is None:
+            self._run(cycle)
+        elif visit.delay:
+            self.loop.call_later(visit.delay, self._enter, cycle)
+        else:
+            self._enter(cycle)
+
+    def _run(self, cycle: GuardedCycle) -> None:
+        task = self.loop.create_task(cycle.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(cycle.ended)
+        self.tasks.add(task)
+
+    def _enter(self, cycle: GuardedCycle) -> None:
+        def begin(may: bool) -> None:
+            if cycle.disconnected or self.transport.is_closing():
+                visit.leave()
+            elif may:
+                self._run(cycle)
+            else:
+                self._turn_away_late(cycle)
+
+        visit = cast("Visit", cycle.visit)
+        if not visit.enter(begin):
+            begin(False)
+
+    def _turn_away(self, away: TurnedAway, method: bytes, version: str) -> None:
+        """Answer before the application hears of it; a body that is small enough is read and thrown away."""
+        self.cycle = ANSWERED
+        fields = dict(self.headers)
+        known = not self.expect_100_continue and b"transfer-encoding" not in fields
+        small = known and int(fields.get(b"content-length", b"0")) <= MOST_DISCARDED
+        stays = small and version == "1.1" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        self._say(away, close=not stays, body=method != b"HEAD")
+        if not stays:
+            self._deaf = True
+            self.transport.close()
+
+    def _turn_away_late(self, cycle: GuardedCycle) -> None:
+        """The same for a request that waited for its place in vain."""
+        cycle.keep_alive = cycle.keep_alive and not cycle.more_body
+        self._say(BUSY, close=not cycle.keep_alive, body=cycle.scope["method"] != "HEAD")
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self._deaf = True
+            self._stop()
+            self.transport.close()
+        self.on_response_complete()
+
+    def _say(self, away: TurnedAway, *, close: bool, body: bool) -> None:
+        gate = cast("Admission", self.gate)
+        gate.count(self.door, away.status)
+        self.transport.write(refusal_bytes(away.status, away.seconds, close=close, body=body))
+        now = self.loop.time()
+        self._ignored = self._ignored + 1 if now < self._not_before else 0
+        self._not_before = now + away.seconds
+        if self._ignored > IGNORED_FREELY and not close and not gate.refuses_freely(now):
+            # Whoever does not wait is made to: what he sends stays in his own machine.
+            self.flow.pause_reading()
+            self._rest = self.loop.call_later(min(away.seconds, self.limits.idle_seconds / 2), self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
         """Hand on a piece of the body."""
@@ -180,13 +248,37 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop()
         self._reading_head = True
         self._framing_bytes = 0
+        if self.cycle is ANSWERED:
+            self._wait_for_next()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The connection is between two requests, unless another one waits already."""
+        super().on_response_complete()
+        if not self.transport.is_closing() and self.cycle.response_complete:
+            self.between[self] = None
+
+    def _wait_for_next(self) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.between[self] = None
+
+    def give_way(self) -> None:
+        """Close at once in favour of a newer connection."""
+        self.between.pop(self, None)
+        if self._head_bytes and not self.transport.is_closing():
+            self.transport.write(refusal_bytes(503))
+        self._deaf = True
+        self._close_now()
 
     def pause_writing(self) -> None:
         """The reader is slower than the answer; it gets so long and no longer."""
         super().pause_writing()
         if self._stall is None:
-            self._stall = self.loop.call_later(self.limits.stall_seconds, self.transport.abort)
+            # What waits for the reader of a stream by now is all that a stream may keep waiting.
+            streams = self.cycle is not None and getattr(self.cycle, "streams", False)
+            seconds = self.limits.stream_stall_seconds if streams else self.limits.stall_seconds
+            self._stall = self.loop.call_later(seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The reader has caught up."""
@@ -231,32 +323,18 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self._reading_head or not self.cycle.response_started:
             self.transport.write(refusal_bytes(status))
+            if self.gate is not None:
+                self.gate.count(self.door, status)
         if under_way:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
 
 
-def refusal_bytes(status: int) -> bytes:
-    """The whole answer to a refused request: problem, fixed headers, and the end of the connection."""
-    request_id = new_request_id()
-    body = Problem.of_status(status).body(request_id)
-    headers = [
-        (b"content-type", MEDIA_TYPE.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-        (b"x-request-id", request_id.encode()),
-        *FIXED_HEADERS,
-        NOT_STORED,
-        NOTHING_LOADS,
-    ]
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append((b"retry-after", b"5"))
-    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-    return line + b"".join(name + b": " + value + b"\r\n" for name, value in headers) + b"\r\n" + body
-
-
-def guarded_protocol(hosts: Sequence[str], limits: FramingLimits) -> Callable[..., asyncio.Protocol]:
+def guarded_protocol(
+    hosts: Sequence[str], limits: FramingLimits, *, door: str = "", gate: Admission | None = None
+) -> Callable[..., asyncio.Protocol]:
     """The protocol class of one listener."""
     served = frozenset(host.lower().encode("ascii") for host in hosts)
-    return type("ListenerProtocol", (GuardedProtocol,), {"hosts": served, "limits": limits})
+    own = {"hosts": served, "limits": limits, "door": door, "gate": gate, "between": {}}
+    return type("ListenerProtocol", (GuardedProtocol,), own)

@@ -6,7 +6,8 @@ is not one of those: everything further left was written by the client.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -16,28 +17,54 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 MOST_HOPS: Final = 20
 
 
+class ProxyRule:
+    """The networks that may say who is asking."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._networks = [ip_network(network) for network in networks]
+        self.listed = len(self._networks)
+        self._is_listed = lru_cache(maxsize=256)(self._find)
+
+    def client_of(self, peer: str, forwarded: Iterable[str]) -> str | None:
+        """The address that a listed `peer` names in its `X-Forwarded-For` values, None where the peer itself asks."""
+        if not self.listed or not self._is_listed(peer):
+            return None
+        hops = ",".join(forwarded).split(",")[-MOST_HOPS:]
+        found = next((hop.strip() for hop in reversed(hops) if not self._is_listed(hop.strip())), None)
+        return found if found is not None and _is_address(found) else None
+
+    def _find(self, text: str) -> bool:
+        if not _is_address(text):
+            return False
+        address = ip_address(text)
+        return any(address in network for network in self._networks if _same_family(address.version, network))
+
+
 class TrustedProxies:
     """Sets the request's client address from the header of a trusted proxy; without `networks` it changes nothing."""
 
     def __init__(self, app: ASGIApp, *, networks: Sequence[str]) -> None:
         self.app = app
-        self._networks = [ip_network(network) for network in networks]
+        self._rule = ProxyRule(networks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its true client."""
         client = scope.get("client")
-        if scope["type"] == "http" and self._networks and client is not None and self._is_trusted(client[0]):
-            hops = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")[-MOST_HOPS:]
-            found = next((hop.strip() for hop in reversed(hops) if not self._is_trusted(hop.strip())), None)
-            if found is not None and _is_address(found):
+        if scope["type"] == "http" and client is not None and self._rule.listed:
+            found = self._rule.client_of(client[0], Headers(scope=scope).getlist("x-forwarded-for"))
+            if found is not None:
                 scope = {**scope, "client": (found, 0)}
         await self.app(scope, receive, send)
 
-    def _is_trusted(self, text: str) -> bool:
-        if not _is_address(text):
-            return False
-        address = ip_address(text)
-        return any(address in network for network in self._networks if _same_family(address.version, network))
+
+@lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """The visitor's network, /24 or /56: what is slowed, since one address may stand for many people (carrier NAT)."""
+    try:
+        network = ip_network(f"{address}/24" if ":" not in address else f"{address}/56", strict=False)
+    except ValueError:
+        return "unknown"
+    return str(network)
 
 
 def _is_address(text: str) -> bool:

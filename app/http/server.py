@@ -14,10 +14,12 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.http.admission import Admission
 from app.http.framing import FramingLimits
 from app.http.guarded_protocol import guarded_protocol
 
 _log = structlog.get_logger("riserbo.server")
+SEND_BUFFER = 64 * 1024
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -35,6 +37,7 @@ class Listener:
     port: int = 0
     limits: FramingLimits = field(default_factory=FramingLimits)
     lifespan: Literal["on", "off"] = "off"
+    gate: Admission | None = None
 
 
 class Running:
@@ -91,7 +94,7 @@ class _Server(uvicorn.Server):
 def _config(listener: Listener, hosts: Sequence[str], grace: float) -> uvicorn.Config:
     return uvicorn.Config(
         cast("Any", listener.app),
-        http=cast("Any", guarded_protocol(hosts, listener.limits)),
+        http=cast("Any", guarded_protocol(hosts, listener.limits, door=listener.name, gate=listener.gate)),
         ws="none",
         interface="asgi3",
         lifespan=listener.lifespan,
@@ -106,7 +109,10 @@ def _config(listener: Listener, hosts: Sequence[str], grace: float) -> uvicorn.C
 
 def _bind(listener: Listener) -> socket.socket:
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    return socket.create_server((listener.host, listener.port), family=family, backlog=2048)
+    bound = socket.create_server((listener.host, listener.port), family=family, backlog=2048)
+    # Inherited by every connection: what the kernel would keep for a reader that never reads grows to megabytes.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    return bound
 
 
 @contextlib.asynccontextmanager

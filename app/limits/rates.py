@@ -1,8 +1,7 @@
-"""Rates: GCRA in one statement in the database (guessing, sending), token buckets in memory (plain traffic)."""
+"""Rates: GCRA in one statement in the database (guessing, sending)."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,29 +27,3 @@ async def take(db: AsyncSession, key_hash: bytes, limit: int, per: timedelta, no
         .returning(Rate.arrival)
     )
     return (await db.execute(statement)).scalar_one_or_none() is not None
-
-
-class TrafficLimit:
-    """Token bucket per key in this process's memory: `limit` at once, refilled over `per`; bounded in size.
-
-    For plain traffic only: what bounds guessing is counted in the database.
-    """
-
-    def __init__(self, limit: int, per: timedelta, *, keys: int = 50_000) -> None:
-        self._limit = limit
-        self._per_token = per.total_seconds() / limit
-        self._keys = keys
-        self._full_at: OrderedDict[str, float] = OrderedDict()
-
-    def wait_needed(self, key: str, now: datetime) -> float:
-        """Seconds to wait before `key` may act, 0.0 if it may now (and then this act is counted)."""
-        at = now.timestamp()
-        full_at = max(self._full_at.get(key, at), at) + self._per_token
-        wait = full_at - at - self._limit * self._per_token
-        if wait > 0:
-            return wait
-        self._full_at[key] = full_at
-        self._full_at.move_to_end(key)
-        while len(self._full_at) > self._keys:
-            self._full_at.popitem(last=False)
-        return 0.0

@@ -13,9 +13,9 @@ from app.binding import queries
 from app.binding.flows import Leaving as LeavingFor
 from app.binding.ports import BindingPorts
 from app.binding.queries import AttemptView
-from app.binding.rules import network_of
 from app.database import reading
 from app.errors import RiserboError
+from app.http.proxies import network_of
 from app.services import Services
 from app.sessions.dependencies import VISITOR_COOKIE
 from app.web.facts import at_name

@@ -79,19 +79,6 @@ def test_no_handle_puts_anything_but_letters_and_digits_into_a_text(handle: str)
     assert shown == "?" or (shown.isalnum() and len(shown) <= 20)
 
 
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("2001:db8:1:2ff:3::4", "2001:db8:1:200::/56"),
-        ("testclient", "unknown"),
-        ("", "unknown"),
-    ],
-)
-def test_a_visitors_network_is_a_24_or_a_56(address: str, network: str) -> None:
-    assert rules.network_of(address) == network
-
-
 @pytest.mark.parametrize("language", ["it", "en", "de"])
 @pytest.mark.parametrize("kind", ["entry", "unlock"])
 def test_a_code_text_fits_two_messages_and_says_it_all(language: str, kind: str) -> None:

@@ -309,7 +309,25 @@ async def test_slow_reader_gets_the_whole_answer_although_it_is_the_last() -> No
 
 
 async def test_more_connections_than_allowed_get_503() -> None:
-    async with wired(connections=1) as wire, wire.connected():
+    async with wired(connections=1) as wire, wire.connected() as (_, writer):
+        writer.write(get(b"/wait"))
+        await asyncio.sleep(0.1)
         answer = await wire.raw(GET + END)
         assert problem(answer)["code"] == "unavailable"
         assert b"retry-after" in answer
+        wire.app.release.set()
+
+
+async def test_connection_that_asks_nothing_makes_room_for_a_new_one() -> None:
+    async with (
+        wired(connections=2, header_seconds=5.0) as wire,
+        wire.connected() as (silent, _),
+        wire.connected() as (drips, writer),
+    ):
+        writer.write(b"GET / HT")
+        await asyncio.sleep(0.1)
+        assert statuses(await wire.raw(GET + END)) == [200]
+        assert await asyncio.wait_for(silent.read(), 1) == b""
+        async with wire.connected():
+            assert statuses(await wire.raw(GET + END)) == [200]
+            assert statuses(await asyncio.wait_for(drips.read(), 1)) == [503]

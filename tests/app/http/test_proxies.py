@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.http.proxies import TrustedProxies
+from app.http.proxies import TrustedProxies, network_of
 
 PROXY = "10.0.0.7"
 
@@ -42,3 +42,16 @@ async def test_only_a_listed_proxy_may_say_who_is_asking(
     peer: str, forwarded: list[str], networks: list[str], expected: str
 ) -> None:
     assert await client_seen(peer, forwarded, networks) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2ff:3::4", "2001:db8:1:200::/56"),
+        ("testclient", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_a_visitors_network_is_a_24_or_a_56(address: str, network: str) -> None:
+    assert network_of(address) == network

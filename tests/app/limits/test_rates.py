@@ -1,4 +1,4 @@
-"""Rates: exact over all processes in the database, bounded in memory."""
+"""Rates are exact over all processes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from app.database import transaction
 from app.limits import rates
-from app.limits.rates import TrafficLimit
-from tests.support.house import START, House
+from tests.support.house import House
 
 HOUR = timedelta(hours=1)
 
@@ -52,19 +51,3 @@ async def test_keys_do_not_share_and_a_rollback_gives_back(house: House) -> None
             raise RuntimeError
     except RuntimeError:
         assert await take(house, b"third", limit=1)
-
-
-def test_traffic_is_limited_per_key_and_says_how_long_to_wait() -> None:
-    limit = TrafficLimit(3, timedelta(seconds=30))
-    assert [limit.wait_needed("a", START) for _ in range(3)] == [0.0, 0.0, 0.0]
-    assert limit.wait_needed("a", START) == 10.0
-    assert limit.wait_needed("b", START) == 0.0
-    assert limit.wait_needed("a", START + timedelta(seconds=10)) == 0.0
-    assert limit.wait_needed("a", START + timedelta(seconds=10)) > 0
-
-
-def test_the_memory_of_traffic_is_bounded() -> None:
-    limit = TrafficLimit(1, HOUR, keys=100)
-    for number in range(1000):
-        limit.wait_needed(str(number), START)
-    assert len(limit._full_at) == 100
