@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from app.database import reading, transaction
 from app.errors import Unauthenticated
+from app.http.admission import PROVED, Standing
 from app.http.dependencies import CurrentServices, Now
 from app.sessions import rules, service
 from app.sessions.models import Session
@@ -37,6 +38,9 @@ async def _session(
     if not _is_automatic(request) and not idle and now - session.last_seen_at > rules.SEEN_AT_MOST_EVERY:
         async with transaction(services) as db:
             await service.touch(db, session.id, now)
+    if session.kind != rules.VISITOR or session.binding_id is not None:
+        # From now on this client counts by itself and no longer as a part of its network.
+        setattr(request.state, PROVED, Standing.CUSTOMER if session.kind == rules.VISITOR else Standing.STAFF)
     return session
 
 
