@@ -30,6 +30,16 @@ PUBLIC_URL: Final = "https://bank.bench.example"
 STAFF_URL: Final = "https://staff.bench.example"
 STAFF: Final = {"anna": Role.AGENT, "sara": Role.SUPERVISOR, "olga": Role.COMPLIANCE}
 PROXIES: Final = '["127.0.0.0/8"]'
+MANY: Final = "1000000"
+UNHURRIED: Final = {
+    f"RISERBO_TRAFFIC__{name}": MANY
+    for name in (
+        *("STAFF_PER_SECOND", "STAFF_BURST", "STAFF_STREAMS"),
+        *("CUSTOMER_PER_SECOND", "CUSTOMER_BURST", "CUSTOMER_STREAMS"),
+        *("NETWORK_PER_SECOND", "NETWORK_BURST", "NETWORK_WRITES_PER_MINUTE"),
+    )
+} | {"RISERBO_TRAFFIC__UNDER_WAY": "1024"}
+"""Budgets of traffic that nothing reaches: what is measured is the work, not the gate that bounds it."""
 
 
 class NoGround(Exception):
@@ -50,9 +60,8 @@ class Colleague:
 class Ground:
     """A prepared installation as plain data, for other processes.
 
-    `environment` holds the RISERBO_ variables that every process of it needs: the databases, and loopback as a trusted
-    proxy. A client that writes fast names another client network in X-Forwarded-For with each request, as a proxy in
-    front of many offices would; without that header the doors slow it to 240 writes a minute.
+    `environment` holds the RISERBO_ variables that every process of it needs: the databases, loopback as a trusted
+    proxy, so that a client may name its own address in X-Forwarded-For, and budgets without end (`UNHURRIED`).
     """
 
     folder: str
@@ -86,7 +95,7 @@ async def prepare(
     Without URLs it lies on SQLite in the folder; with them on two empty databases of the URLs' role.
     Sessions of customers live 60 minutes, and idle 5. `sequenced` gives every leaf its place in the log.
     """
-    environment = {"RISERBO_TRUSTED_PROXIES": PROXIES}
+    environment = {"RISERBO_TRUSTED_PROXIES": PROXIES, **UNHURRIED}
     if database_url:
         environment |= {"RISERBO_DATABASE_URL": database_url, "RISERBO_KEY_DATABASE_URL": key_database_url}
     await asyncio.to_thread(_init, folder, environment)
