@@ -18,11 +18,11 @@ $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -r
 demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
 
-test: .venv/.test .cache/.browser .cache/.snac
+test: .venv/.test .cache/.browser .cache/compiler .cache/.snac
 	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
 
 # the suites of faults at full length (an hour and more); figures in .cache/soak, also when a test failed
-soak: .venv/.test
+soak: .venv/.test .cache/compiler
 	status=0; RISERBO_SOAK=1 tests/tools/isolated.sh $(PYTHON_HERE) -m pytest -o faulthandler_timeout=0 --durations=0 \
 	  $(wildcard tests/crashes tests/powercut tests/faults) $(ARGS) || status=$$?; \
 	$(PYTHON_HERE) -m tests.support.soak; exit $$status
@@ -66,3 +66,7 @@ clean:
 # the script sets the stamp itself: where snac2 cannot be had, the next run tries again
 .cache/.snac: tests/tools/snac.sh tests/tools/unpack.sh
 	tests/tools/snac.sh
+
+# a C compiler: the machine's, or one that the set-up brings
+.cache/compiler: tests/tools/compiler.py tests/tools/requirements-compiler.lock | .venv/.test
+	$(PYTHON_HERE) tests/tools/compiler.py
