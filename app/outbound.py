@@ -69,9 +69,13 @@ class OutboundFailed(OutboundError):
 
 
 class OutboundTooLarge(OutboundError):
-    """The answer is larger than `MAX_BODY`."""
+    """The answer is larger than `MAX_BODY`. `link` is its Link header: the way past a page that cannot be read."""
 
     code = "outbound_too_large"
+
+    def __init__(self, reason: str, link: str = "") -> None:
+        super().__init__(reason)
+        self.link = link
 
 
 # RFC 6890 and the IANA special-purpose registries. `ipaddress.is_global` lets several of them pass (NAT64, 6to4,
@@ -181,6 +185,15 @@ class _Target:
         return self.host if self.port == default else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True)
+class _Call:
+    method: str
+    headers: dict[str, str]
+    content: dict[str, Any]
+    auth: tuple[str, str] | None
+    max_body: int
+
+
 # Threads of its own: a name server that hangs must not take the default pool away from everything else.
 _resolving = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolve")
 
@@ -222,6 +235,14 @@ class OutboundClient:
         if self._tls.verify_mode is not ssl.CERT_REQUIRED or not self._tls.check_hostname:
             raise ValueError("the TLS context must check certificates and names")
 
+    def origin_of(self, site: str) -> str:
+        """Where a server known by name only (`name` or `name:port`) is reached: HTTPS, except for `http_hosts`."""
+        name, _, port = site.lower().partition(":")
+        mapped = self._http_hosts.get(name)
+        if mapped is None or port not in ("", str(mapped[1])):
+            return f"https://{site.lower()}"
+        return f"http://{name}" if mapped[1] == HTTP_PORT else f"http://{name}:{mapped[1]}"
+
     async def request(
         self,
         method: str,
@@ -232,10 +253,12 @@ class OutboundClient:
         data: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - one deadline over look-up, connection, TLS and body
+        max_body: int = MAX_BODY,
     ) -> OutboundResponse:
         """One exchange; `timeout` is in seconds for all of it, look-up included. A redirect is an answer like any.
 
         `auth` is sent as HTTP Basic, `data` as a form, `json` as JSON. Raises OutboundError and nothing else.
+        `max_body` above `MAX_BODY` is for servers that the settings name, never for one that a visitor named.
         """
         sent = {name.lower(): value for name, value in (headers or {}).items()}
         if _OWN_HEADERS & sent.keys():
@@ -247,7 +270,7 @@ class OutboundClient:
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 target = await self._target(url)
-                return await self._exchange(method, target, sent, content, auth)
+                return await self._exchange(target, _Call(method, sent, content, auth, max_body))
         except (TimeoutError, httpx2.TimeoutException):
             raise OutboundTimeout("timeout") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
@@ -285,14 +308,7 @@ class OutboundClient:
         # One bad answer spoils all: an attacker mixes a public address in to be let through.
         return [str(check_address(answer)) for answer in answers]
 
-    async def _exchange(
-        self,
-        method: str,
-        target: _Target,
-        headers: dict[str, str],
-        content: dict[str, Any],
-        auth: tuple[str, str] | None,
-    ) -> OutboundResponse:
+    async def _exchange(self, target: _Target, call: _Call) -> OutboundResponse:
         # A client per exchange: a pooled connection belongs to an address, and TLS was checked for one name only.
         async with httpx2.AsyncClient(
             verify=self._tls,
@@ -304,35 +320,36 @@ class OutboundClient:
             last: Exception = httpx2.ConnectError("no address")
             for address in target.addresses[:MAX_ADDRESSES_TRIED]:
                 request = client.build_request(
-                    method,
+                    call.method,
                     target.pinned_url(address),
-                    headers=headers | {"host": target.host_header()},
+                    headers=call.headers | {"host": target.host_header()},
                     extensions={"sni_hostname": target.host},
-                    **content,
+                    **call.content,
                 )
+                auth = httpx2.BasicAuth(*call.auth) if call.auth else None
                 try:
-                    response = await client.send(request, stream=True, auth=httpx2.BasicAuth(*auth) if auth else None)
+                    response = await client.send(request, stream=True, auth=auth)
                 except httpx2.ConnectError as error:
                     last = error
                     continue
-                return await _read(response)
+                return await _read(response, call.max_body)
             raise last
 
 
-async def _read(response: httpx2.Response) -> OutboundResponse:
+async def _read(response: httpx2.Response, max_body: int) -> OutboundResponse:
     try:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             # We asked for none; a compressed answer is a mistake or a bomb.
             raise OutboundFailed("answer_compressed")
         declared = response.headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared[:20]) > MAX_BODY:
-            raise OutboundTooLarge("answer_too_large")
+        if declared.isdecimal() and int(declared[:20]) > max_body:
+            raise OutboundTooLarge("answer_too_large", response.headers.get("link", ""))
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk
-            if len(body) > MAX_BODY:
-                raise OutboundTooLarge("answer_too_large")
+            if len(body) > max_body:
+                raise OutboundTooLarge("answer_too_large", response.headers.get("link", ""))
     finally:
         await response.aclose()
     headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}

@@ -69,6 +69,13 @@ class AccountNeeded(Invalid):
     message = "Please fill in this field."
 
 
+class AccountIncomplete(Invalid):
+    """The account's name lacks its server, where accounts live on many."""
+
+    code = "account_incomplete"
+    message = "Please write the whole name of the account, with its server: name@server."
+
+
 class NoticeNotAccepted(Invalid):
     """The confirmation came without the acceptance of the privacy and recording notice."""
 

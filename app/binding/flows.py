@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -64,18 +65,40 @@ class TakenFlow:
     verifier: str
     nonce: str
     redirect_uri: str
+    memo: Mapping[str, str] = field(default_factory=dict)
+
+
+def new_secrets() -> FlowSecrets:
+    """Fresh ones, for a redirect whose address must be known before its flow can be stored."""
+    return FlowSecrets(new_token(), new_token(), new_token())
 
 
 async def begin(db: AsyncSession, attempt: Attempt, *, kind: str, provider: str, redirect_uri: str) -> FlowSecrets:
+    """Make and store the flow of an attempt that has just been moved."""
+    secrets = new_secrets()
+    await store(db, attempt, secrets, kind=kind, provider=provider, redirect_uri=redirect_uri)
+    return secrets
+
+
+async def store(
+    db: AsyncSession,
+    attempt: Attempt,
+    secrets: FlowSecrets,
+    *,
+    kind: str,
+    provider: str,
+    redirect_uri: str,
+    memo: Mapping[str, str] | None = None,
+) -> None:
     """Store the flow of an attempt that has just been moved; an older flow of it dies with the older version."""
     now = services_of(db).clock()
-    secrets = FlowSecrets(new_token(), new_token(), new_token())
     flow_id = new_id(now)
     document = {
         "verifier": secrets.verifier,
         "nonce": secrets.nonce,
         "version": attempt.version,
         "redirect_uri": redirect_uri,
+        "memo": dict(memo or {}),
     }
     key = await attempts.sealing_key(db, attempt)
     db.add(
@@ -92,7 +115,6 @@ async def begin(db: AsyncSession, attempt: Attempt, *, kind: str, provider: str,
             used_at=None,
         )
     )
-    return secrets
 
 
 async def take(services: Services, *, kind: str, provider: str, session_id: UUID | None, state: str) -> TakenFlow:
@@ -120,6 +142,7 @@ async def take(services: Services, *, kind: str, provider: str, session_id: UUID
             verifier=document["verifier"],
             nonce=document["nonce"],
             redirect_uri=document["redirect_uri"],
+            memo=document["memo"],
         )
 
 

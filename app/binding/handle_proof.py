@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -16,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.binding import attempts, challenges, flows, rules
 from app.binding.code_delivery import HANDLE_CODE
 from app.binding.errors import (
+    AccountIncomplete,
     AccountNeeded,
     CodeWrong,
     EnoughCodes,
@@ -30,14 +33,26 @@ from app.binding.rules import HandleMethod, State
 from app.cases import queries as cases
 from app.cases.arriving import handle_hash
 from app.cases.models import Case
-from app.channels.ports import ChannelRefused, ChannelUnavailable, Connector, SignInFailed, Subject
-from app.database import services_of, transaction
+from app.channels.ports import (
+    AccountNotNamed,
+    ChannelError,
+    ChannelRefused,
+    ChannelUnavailable,
+    Connector,
+    Departure,
+    SignInAnswer,
+    SignInFailed,
+    SignInWish,
+    Subject,
+)
+from app.database import reading, services_of, transaction
 from app.notifications.service import CODES_FIRST, enqueue
 from app.permissions import Level
 from app.services import Services
 
 PURPOSE = "handle"
 LONGEST_ACCOUNT = 200
+BEFORE: Final = (State.STARTED, State.HANDLE_PENDING)
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,16 @@ class SignedIn:
     """The handle is proved; the browser goes on to /c/{slug}/customer."""
 
     slug: str
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What the visitor named and chose, and where the attempt must stand; `document` is what is sealed of it."""
+
+    connector: Connector
+    method: str
+    document: dict[str, str]
+    states: tuple[State, ...]
 
 
 async def request_handle(
@@ -67,7 +92,7 @@ async def request_handle(
     """Name network and account and choose how to prove them; again for another choice or another code.
 
     `network` is `rules.network_of` the visitor's address, `language` that of the visitor's pages. Raises `OutOfStep`,
-    `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `EnoughCodes`.
+    `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `AccountIncomplete`, `EnoughCodes`, `SignInUnreachable`.
     """
     chosen = ports.connector(connector)
     if method not in ports.handle_methods(chosen):
@@ -75,28 +100,72 @@ async def request_handle(
     named = account.strip()[:LONGEST_ACCOUNT]
     if not named:
         raise AccountNeeded
-    async with transaction(services) as db:
-        attempt = await attempts.of_session(db, session_id, services.clock(), slug=slug)
-        attempts.require_state(attempt, State.STARTED, State.HANDLE_PENDING)
-        document = {"account": named, "network": network, "language": language}
-        await _name(db, attempt, chosen, method, document)
-        if method == HandleMethod.SIGN_IN:
-            return await _leave(db, ports, attempt, chosen)
-        return await _ask_for_code(db, attempt, document)
+    try:
+        named = chosen.tidy_account(named)
+    except AccountNotNamed:
+        raise AccountIncomplete from None
+    choice = _Choice(chosen, method, {"account": named, "network": network, "language": language}, BEFORE)
+    return await _go_on(services, ports, session_id, slug, choice)
 
 
 async def resend(services: Services, ports: BindingPorts, *, session_id: UUID, slug: str) -> Leaving | CodeRequested:
     """The same choice once more: a new redirect, or a new code that puts the old one out of use."""
-    async with transaction(services) as db:
+    async with reading(services) as db:
         attempt = await attempts.of_session(db, session_id, services.clock(), slug=slug)
         attempts.require_state(attempt, State.HANDLE_PENDING)
-        chosen = ports.connector(attempt.connector or "")
         document = await attempts.opened(db, attempt, "sealed_named")
-        method = attempt.handle_method or ""
-        await _name(db, attempt, chosen, method, document)
-        if method == HandleMethod.SIGN_IN:
-            return await _leave(db, ports, attempt, chosen)
-        return await _ask_for_code(db, attempt, document)
+    choice = _Choice(ports.connector(attempt.connector or ""), attempt.handle_method or "", document, BEFORE[1:])
+    return await _go_on(services, ports, session_id, slug, choice)
+
+
+async def _go_on(
+    services: Services, ports: BindingPorts, session_id: UUID, slug: str, choice: _Choice
+) -> Leaving | CodeRequested:
+    """A sign-in asks the server of the account named, whoever's it is, before the transaction that moves the attempt.
+
+    So whatever that server does and however long it takes, it says nothing about the case.
+    """
+    secrets, departure = flows.new_secrets(), None
+    if choice.method == HandleMethod.SIGN_IN:
+        async with reading(services) as db:
+            attempts.require_state(
+                await attempts.of_session(db, session_id, services.clock(), slug=slug), *choice.states
+            )
+        departure = await _departure(services, ports, choice, secrets)
+    async with transaction(services) as db:
+        attempt = await attempts.of_session(db, session_id, services.clock(), slug=slug)
+        attempts.require_state(attempt, *choice.states)
+        await _name(db, attempt, choice.connector, choice.method, choice.document)
+        if departure is None:
+            return await _ask_for_code(db, attempt, choice.document)
+        await flows.store(
+            db,
+            attempt,
+            secrets,
+            kind=PURPOSE,
+            provider=choice.connector.name,
+            redirect_uri=departure.redirect_uri,
+            memo=departure.memo,
+        )
+    return Leaving(departure.url, choice.connector.label)
+
+
+async def _departure(services: Services, ports: BindingPorts, choice: _Choice, secrets: flows.FlowSecrets) -> Departure:
+    if choice.connector.sign_in is None:
+        raise MethodNotOffered
+    wish = SignInWish(
+        account=choice.document["account"],
+        state=secrets.state,
+        code_challenge=secrets.code_challenge,
+        return_address=ports.sign_in_return(choice.connector.name),
+        visitor=choice.document["network"],
+    )
+    try:
+        return await choice.connector.sign_in.begin(services, wish)
+    except AccountNotNamed:
+        raise AccountIncomplete from None
+    except ChannelError:
+        raise SignInUnreachable from None
 
 
 async def _name(
@@ -112,15 +181,6 @@ async def _name(
         handle_method=method,
         sealed_named=await attempts.sealed(db, attempt, "sealed_named", document),
     )
-
-
-async def _leave(db: AsyncSession, ports: BindingPorts, attempt: Attempt, connector: Connector) -> Leaving:
-    if connector.sign_in is None:
-        raise MethodNotOffered
-    redirect_uri = ports.sign_in_return(connector.name)
-    secrets = await flows.begin(db, attempt, kind=PURPOSE, provider=connector.name, redirect_uri=redirect_uri)
-    url = connector.sign_in.begin(secrets.state, redirect_uri, secrets.code_challenge)
-    return Leaving(url, connector.label)
 
 
 async def _ask_for_code(db: AsyncSession, attempt: Attempt, document: dict[str, str]) -> CodeRequested:
@@ -178,15 +238,20 @@ async def finish_sign_in(
     state: str,
     code: str | None,
     issuer: str | None,
+    path: str | None = None,
 ) -> SignedIn:
     """The callback of a network's sign-in; `code` is None when it came back with an error, `issuer` its `iss`.
+
+    `path` is where the browser came back to: a code that one server sends to another one's address is never used.
 
     Consume and commit, ask the network, record in a second transaction. Raises `NotFinishedHere` with the same words
     for a foreign browser, a replay, another account and a link that is not ours; `SignInUnreachable`.
     """
     chosen = ports.connector(connector)
     taken = await flows.take(services, kind=PURPOSE, provider=connector, session_id=session_id, state=state)
-    objection, subject = await _ask_network(chosen, taken, code, issuer)
+    objection, subject = "other_address", None
+    if path is None or path == urlsplit(taken.redirect_uri).path:
+        objection, subject = await _ask_network(services, chosen, taken, code, issuer)
     now = services.clock()
     async with transaction(services) as db:
         attempt = await flows.attempt_of(db, taken, now)
@@ -207,17 +272,18 @@ async def finish_sign_in(
 
 
 async def _ask_network(
-    connector: Connector, taken: TakenFlow, code: str | None, issuer: str | None
+    services: Services, connector: Connector, taken: TakenFlow, code: str | None, issuer: str | None
 ) -> tuple[str, Subject | None]:
     """(what stands against it, who signed in): nobody is asked about an answer of another server (RFC 9207)."""
     if connector.sign_in is None:
         return "switched_off", None
-    if issuer != connector.sign_in.issuer:
+    if not connector.sign_in.is_issuer(taken.memo, issuer):
         return "wrong_issuer", None
     if code is None:
         return "denied_there", None
+    answer = SignInAnswer(code, issuer, taken.verifier, taken.redirect_uri, taken.memo)
     try:
-        return "", await connector.sign_in.finish(code, taken.verifier, taken.redirect_uri)
+        return "", await connector.sign_in.finish(services, answer)
     except (SignInFailed, ChannelRefused):
         return "proved_nothing", None
     except ChannelUnavailable:

@@ -1,4 +1,4 @@
-"""How far each connector has been read."""
+"""How far each connector has been read, and the clients that it has at servers of its network."""
 
 from __future__ import annotations
 
@@ -17,3 +17,17 @@ class ChannelCursor(Base):
     connector: Mapped[str] = mapped_column(primary_key=True)
     cursor: Mapped[str]
     polled_at: Mapped[datetime]
+
+
+class OAuthClient(Base):
+    """The bank's client at one server that visitors may sign in at; `site_hash` is over connector and server.
+
+    `proved_at` is when somebody last signed in there; a row without it is the first to go.
+    """
+
+    __tablename__ = "oauth_clients"
+
+    site_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    sealed_client: Mapped[bytes]
+    registered_at: Mapped[datetime]
+    proved_at: Mapped[datetime | None]

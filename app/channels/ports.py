@@ -5,11 +5,13 @@ How a case arrives, how the bank answers and how a handle is proved are separate
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+
+from app.services import Services
 
 
 class ChannelError(Exception):
@@ -43,6 +45,10 @@ class TextTooLong(ChannelError):
 
 class SignInFailed(ChannelError):
     """The sign-in at the network proved nothing."""
+
+
+class AccountNotNamed(ChannelError):
+    """What was typed names no account of this network: its server is missing, or it is no name at all."""
 
 
 class RefusalReason(StrEnum):
@@ -82,9 +88,25 @@ class PostRef:
     thread_id: str
 
 
+class Visibility(StrEnum):
+    """Who can read a post. Only what everybody can read (public, unlisted) is ever answered in public."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody who has the address can read it."""
+        return self is not Visibility.PRIVATE
+
+
 @dataclass(frozen=True)
 class ArrivedPost:
-    """A public post as the network shows it; `is_own` marks the bank's, by immutable id."""
+    """A post that concerns the bank, as the network shows it; `is_own` marks the bank's, by immutable id.
+
+    `external_id` is unique in the whole scope, also when the network numbers its posts on each server anew.
+    """
 
     external_id: str
     author: Subject
@@ -94,6 +116,7 @@ class ArrivedPost:
     thread_id: str
     in_reply_to: str | None
     is_own: bool
+    visibility: Visibility = Visibility.PUBLIC
 
     @property
     def ref(self) -> PostRef:
@@ -145,19 +168,57 @@ class Publisher(Protocol):
         ...
 
 
+@dataclass(frozen=True, repr=False)
+class SignInWish:
+    """Who wants to leave for a sign-in: the account as it was named, proved by nothing, and what is ours of the flow.
+
+    `return_address` is the redirect URI of this connector; a connector to many servers gives each one a path below it.
+    `code_challenge` is S256 (RFC 7636), `visitor` the network that the visitor comes from, for limits.
+    """
+
+    account: str
+    state: str
+    code_challenge: str
+    return_address: str
+    visitor: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Departure:
+    """Where the browser goes, where exactly it must come back to, and what `finish` will need; sealed with the flow."""
+
+    url: str
+    redirect_uri: str
+    memo: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
+class SignInAnswer:
+    """What a browser brought back: the code, and `iss` (RFC 9207) if there was one; the rest is the flow's own."""
+
+    code: str
+    issuer: str | None
+    code_verifier: str
+    redirect_uri: str
+    memo: Mapping[str, str] = field(default_factory=dict)
+
+
 class SignIn(Protocol):
-    """Handle proof by signing in at the network (OAuth 2 authorization code with PKCE)."""
+    """Handle proof by signing in at the network (OAuth 2 authorization code with PKCE).
 
-    @property
-    def issuer(self) -> str | None:
-        """What `iss` of the callback must be (RFC 9207), or None if the network does not send it."""
+    Both calls use the network, so never inside a transaction; where they store a client they open short ones.
+    Nothing that `begin` does or gives may depend on anything but what the visitor named.
+    """
+
+    async def begin(self, services: Services, wish: SignInWish) -> Departure:
+        """Where to send the browser. Raises AccountNotNamed, ChannelUnavailable or ChannelRefused."""
         ...
 
-    def begin(self, state: str, redirect_uri: str, code_challenge: str) -> str:
-        """The address to send the browser to; `code_challenge` is S256 (RFC 7636)."""
+    def is_issuer(self, memo: Mapping[str, str], issuer: str | None) -> bool:
+        """Whether `iss` of the callback, or its absence, is right for the server that this flow went to."""
         ...
 
-    async def finish(self, code: str, code_verifier: str, redirect_uri: str) -> Subject:
+    async def finish(self, services: Services, answer: SignInAnswer) -> Subject:
         """Who signed in. The token is revoked and forgotten at once. Raises SignInFailed or ChannelUnavailable."""
         ...
 
@@ -170,9 +231,17 @@ class DirectMessages(Protocol):
         ...
 
 
+def as_typed(account: str) -> str:
+    """The account as the visitor wrote it."""
+    return account
+
+
 @dataclass(frozen=True)
 class Connector:
-    """One network as the bank uses it, with its official account there; an absent part is switched off."""
+    """One network as the bank uses it, with its official account there; an absent part is switched off.
+
+    `tidy_account` brings what a visitor typed into the form that handles have here. Raises AccountNotNamed.
+    """
 
     name: str
     network: str
@@ -184,6 +253,7 @@ class Connector:
     publisher: Publisher | None = None
     sign_in: SignIn | None = None
     direct_messages: DirectMessages | None = None
+    tidy_account: Callable[[str], str] = as_typed
 
 
 def connector_for(connectors: Sequence[Connector], network: str, scope: str) -> Connector | None:

@@ -20,16 +20,20 @@ from app.channels.ports import (
     ChannelRefused,
     ChannelUnavailable,
     Connector,
+    Departure,
     DirectMessageRefused,
     PostGone,
     PostRef,
     PublishedReply,
     RefusalReason,
+    SignInAnswer,
     SignInFailed,
+    SignInWish,
     Subject,
     TextTooLong,
 )
 from app.outbound import OutboundError
+from app.services import Services
 from security.secret import Secret
 
 NETWORK = "square"
@@ -207,28 +211,30 @@ class SquareSignIn:
         self._client_id = client_id
         self._client_secret = client_secret
 
-    @property
-    def issuer(self) -> str | None:
-        """The Square names itself in every callback (RFC 9207)."""
-        return self._api.base_url
-
-    def begin(self, state: str, redirect_uri: str, code_challenge: str) -> str:
-        """See `ports.SignIn`."""
+    async def begin(self, services: Services, wish: SignInWish) -> Departure:
+        """See `ports.SignIn`; the Square is one server, so whoever was named, the way is the same."""
+        del services
         address: str = prepare_grant_uri(
             f"{self._api.base_url}/oauth/authorize",
             self._client_id,
             "code",
-            redirect_uri=redirect_uri,
+            redirect_uri=wish.return_address,
             scope="profile",
-            state=state,
-            code_challenge=code_challenge,
+            state=wish.state,
+            code_challenge=wish.code_challenge,
             code_challenge_method="S256",
         )
-        return address
+        return Departure(address, wish.return_address)
 
-    async def finish(self, code: str, code_verifier: str, redirect_uri: str) -> Subject:
+    def is_issuer(self, memo: Mapping[str, str], issuer: str | None) -> bool:
+        """The Square names itself in every callback (RFC 9207)."""
+        del memo
+        return issuer == self._api.base_url
+
+    async def finish(self, services: Services, answer: SignInAnswer) -> Subject:
         """See `ports.SignIn`."""
-        token = await self._exchange(code, code_verifier, redirect_uri)
+        del services
+        token = await self._exchange(answer.code, answer.code_verifier, answer.redirect_uri)
         try:
             return await self._whose(token)
         finally:

@@ -125,6 +125,7 @@ async def check_handle_code(
 
 
 @router.get("/signin/{connector}/callback")
+@router.get("/signin/{connector}/callback/{server}")
 async def sign_in_return(
     request: Request, connector: str, services: CurrentServices, session: OptionalVisitorSession
 ) -> Response:
@@ -139,6 +140,7 @@ async def sign_in_return(
             state=query.get("state", ""),
             code=query.get("code"),
             issuer=query.get("iss"),
+            path=request.url.path,
         )
     except RiserboError as refusal:
         return refused(request, services, refusal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,7 +41,16 @@ from app.binding.ports import BindingPorts
 from app.cases.arriving import handle_hash, receive_post
 from app.cases.models import Case
 from app.cases.rules import CaseClocks
-from app.channels.ports import ArrivedPost, ChannelError, Connector, SignInFailed, Subject
+from app.channels.ports import (
+    ArrivedPost,
+    ChannelError,
+    Connector,
+    Departure,
+    SignInAnswer,
+    SignInFailed,
+    SignInWish,
+    Subject,
+)
 from app.database import create_engines, reading, transaction
 from app.directory.port import CustomerRecord, DirectoryUnavailable, normalise
 from app.notifications.senders import Senders
@@ -82,16 +91,20 @@ class SquareSignIn:
     fault: ChannelError | None = None
     finished: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def begin(self, state: str, redirect_uri: str, code_challenge: str) -> str:
-        return f"{ISSUER}/oauth/authorize?state={state}&redirect_uri={redirect_uri}&code_challenge={code_challenge}"
+    async def begin(self, _services: Services, wish: SignInWish) -> Departure:
+        query = f"state={wish.state}&redirect_uri={wish.return_address}&code_challenge={wish.code_challenge}"
+        return Departure(f"{ISSUER}/oauth/authorize?{query}", wish.return_address)
 
-    async def finish(self, code: str, code_verifier: str, redirect_uri: str) -> Subject:
-        self.finished.append((code, code_verifier, redirect_uri))
+    def is_issuer(self, _memo: Mapping[str, str], issuer: str | None) -> bool:
+        return issuer == self.issuer
+
+    async def finish(self, _services: Services, answer: SignInAnswer) -> Subject:
+        self.finished.append((answer.code, answer.code_verifier, answer.redirect_uri))
         if self.fault is not None:
             raise self.fault
-        if not code.startswith("code-of-"):
+        if not answer.code.startswith("code-of-"):
             raise SignInFailed("invalid_grant")
-        return person(code.removeprefix("code-of-"))
+        return person(answer.code.removeprefix("code-of-"))
 
 
 @dataclass

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -23,7 +23,9 @@ from app.channels.ports import (
     PostGone,
     PostRef,
     RefusalReason,
+    SignInAnswer,
     SignInFailed,
+    SignInWish,
     Subject,
     TextTooLong,
     connector_for,
@@ -31,12 +33,14 @@ from app.channels.ports import (
 from app.channels.square import square_connector
 from app.demo.square import Accepts, Bot, ClientApp, Person, SeedPost, SquareSeed, create_square_app
 from app.outbound import OutboundFailed
+from app.services import Services
 from security.secret import Secret
 
 BASE = "http://square.localhost:8104"
 CALLBACK = "http://bank.localhost:8101/proofs/square/callback"
 VERIFIER = "v" * 50
 LINK = "http://bank.localhost:8101/c/abcdefghijklmnopqrstuvwxyz"
+SERVICES = cast("Services", None)  # the Square stores nothing of a sign-in
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 GIULIA = Person("48210", "giulia", "Giulia Ferraro")
 MARCO = Person("48377", "marco_b", "Marco Bianchi", accepts=Accepts.NOBODY)
@@ -90,6 +94,10 @@ class Network:
     @property
     def square(self) -> Any:
         return self.app.state.square
+
+
+def came_back(code: str, verifier: str = VERIFIER) -> SignInAnswer:
+    return SignInAnswer(code, BASE, verifier, CALLBACK)
 
 
 def connect(wire: Wire, **changed: Any) -> Connector:
@@ -228,22 +236,25 @@ async def test_fitting_text_is_accepted_by_the_network(network: Network) -> None
 
 async def code_for(network: Network, person: Person) -> str:
     assert network.connector.sign_in is not None
-    url = network.connector.sign_in.begin("state-of-the-browser", CALLBACK, create_s256_code_challenge(VERIFIER))
+    wish = SignInWish("@giulia", "state-of-the-browser", create_s256_code_challenge(VERIFIER), CALLBACK)
+    departure = await network.connector.sign_in.begin(SERVICES, wish)
+    assert departure.redirect_uri == CALLBACK
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(network.app), base_url=BASE) as browser:
         await browser.post("/sign-in", data={"person": person.id})
-        form = (await browser.get(url)).text.split('action="/oauth/authorize"')[1].split("</form>")[0]
+        form = (await browser.get(departure.url)).text.split('action="/oauth/authorize"')[1].split("</form>")[0]
         fields = {name: unescape(value) for name, value in re.findall(r'name="([^"]+)" value="([^"]*)">', form)}
         answer = await browser.post("/oauth/authorize", data=fields | {"decision": "approve"})
     query = parse_qs(urlsplit(answer.headers["location"]).query)
     assert query["state"] == ["state-of-the-browser"]
-    assert query["iss"] == [network.connector.sign_in.issuer]
+    assert network.connector.sign_in.is_issuer(departure.memo, query["iss"][0])
+    assert not network.connector.sign_in.is_issuer(departure.memo, None)
     return query["code"][0]
 
 
 async def test_sign_in_names_the_account_and_gives_the_token_back(network: Network) -> None:
     assert network.connector.sign_in is not None
     code = await code_for(network, GIULIA)
-    assert await network.connector.sign_in.finish(code, VERIFIER, CALLBACK) == subject(GIULIA)
+    assert await network.connector.sign_in.finish(SERVICES, came_back(code, VERIFIER)) == subject(GIULIA)
     assert network.wire.seen[-1] == ("POST", "/oauth/revoke")
     assert network.app.state.server._access == {}
 
@@ -251,18 +262,18 @@ async def test_sign_in_names_the_account_and_gives_the_token_back(network: Netwo
 async def test_sign_in_with_a_replayed_code_or_wrong_verifier_fails(network: Network) -> None:
     assert network.connector.sign_in is not None
     code = await code_for(network, GIULIA)
-    await network.connector.sign_in.finish(code, VERIFIER, CALLBACK)
+    await network.connector.sign_in.finish(SERVICES, came_back(code, VERIFIER))
     with pytest.raises(SignInFailed):
-        await network.connector.sign_in.finish(code, VERIFIER, CALLBACK)
+        await network.connector.sign_in.finish(SERVICES, came_back(code, VERIFIER))
     with pytest.raises(SignInFailed):
-        await network.connector.sign_in.finish(await code_for(network, GIULIA), "w" * 50, CALLBACK)
+        await network.connector.sign_in.finish(SERVICES, came_back(await code_for(network, GIULIA), "w" * 50))
 
 
 async def test_sign_in_with_a_wrong_client_secret_fails(network: Network) -> None:
     wrong = connect(network.wire, client_secret=Secret(b"wrong"))
     assert wrong.sign_in is not None
     with pytest.raises(SignInFailed, match="invalid_client"):
-        await wrong.sign_in.finish(await code_for(network, GIULIA), VERIFIER, CALLBACK)
+        await wrong.sign_in.finish(SERVICES, came_back(await code_for(network, GIULIA), VERIFIER))
 
 
 async def test_sign_in_stands_when_only_the_revocation_is_lost(network: Network) -> None:
@@ -273,7 +284,7 @@ async def test_sign_in_stands_when_only_the_revocation_is_lost(network: Network)
         Reply(200, jsonlib.dumps(told).encode()),
         Reply(503, b""),
     ]
-    assert (await network.connector.sign_in.finish("c", VERIFIER, CALLBACK)).immutable_id == GIULIA.id
+    assert (await network.connector.sign_in.finish(SERVICES, came_back("c", VERIFIER))).immutable_id == GIULIA.id
 
 
 @pytest.mark.parametrize("told", [b"{}", b'{"sub":""}', b'{"sub":null}'])
@@ -285,7 +296,7 @@ async def test_sign_in_without_a_subject_proves_nothing_and_still_revokes(networ
         Reply(200, b""),
     ]
     with pytest.raises(SignInFailed):
-        await network.connector.sign_in.finish("c", VERIFIER, CALLBACK)
+        await network.connector.sign_in.finish(SERVICES, came_back("c", VERIFIER))
     assert network.wire.seen[-1] == ("POST", "/oauth/revoke")
 
 
@@ -351,7 +362,7 @@ async def test_cut_line_is_unavailable_everywhere(network: Network) -> None:
     for call in (
         connector.arrivals.poll(None),
         connector.publisher.publish(PostRef("90001", "90001"), "x", "k"),
-        connector.sign_in.finish("c", VERIFIER, CALLBACK),
+        connector.sign_in.finish(SERVICES, came_back("c", VERIFIER)),
         connector.direct_messages.send(subject(GIULIA), "x", "k"),
     ):
         with pytest.raises(ChannelUnavailable):

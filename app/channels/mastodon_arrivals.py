@@ -1,0 +1,88 @@
+"""Mentions of the bank, by polling: nothing is lost and nothing comes twice, on servers that page in either direction.
+
+Mastodon gives the oldest page after `min_id`; others give the newest one, or know no `min_id` at all. So a full page is
+followed downwards until it meets what is known, and only then is the cursor moved. The cursor is the list of the last
+few ids rather than one: a notification that is committed late, under an older id, is still found behind them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import structlog
+
+from app.channels.mastodon_api import MastodonApi, Own
+from app.channels.ports import ArrivedPost, ChannelUnavailable
+
+PAGE: Final = 20
+OVERLAP: Final = 8
+MOST_PAGES: Final = 50
+_log = structlog.get_logger("riserbo.mastodon")
+Item = dict[str, Any]
+
+
+class MastodonArrivals:
+    """Polls the notifications of the bank's account."""
+
+    def __init__(self, api: MastodonApi) -> None:
+        self._api = api
+
+    async def poll(self, cursor: str | None) -> tuple[list[ArrivedPost], str | None]:
+        """See `ports.Arrivals`. The first poll of all begins with the newest page of mentions."""
+        known = read_cursor(cursor)
+        items, full = await self._after(known[0] if known else None, frozenset(known))
+        for _ in range(MOST_PAGES):
+            if not (known and items and full):
+                break
+            above, full = await self._after(items[0]["id"], frozenset(known).union(item["id"] for item in items))
+            items[:0] = above
+        fresh = list(reversed(items))
+        if not fresh:
+            return [], cursor
+        own = await self._api.own()
+        posts = [post for item in fresh if (post := self._post(item, own)) is not None]
+        return posts, json.dumps([*known, *(item["id"] for item in fresh)][-OVERLAP:])
+
+    async def _after(self, min_id: str | None, known: frozenset[str]) -> tuple[list[Item], bool]:
+        """What is new behind `min_id`, newest first, without a gap below it; and whether there may be more above."""
+        page = await self._page(min_id, None)
+        full = len(page) == PAGE
+        items = [item for item in page if item["id"] not in known]
+        for _ in range(MOST_PAGES if full and min_id is not None else 0):
+            page = await self._page(min_id, page[-1]["id"])
+            seen = known.union(item["id"] for item in items)
+            below = [item for item in page if item["id"] not in seen]
+            items += below
+            if len(below) < PAGE:
+                return items, full
+        if full and min_id is not None:
+            _log.warning("arrivals_cut", server=self._api.site, pages=MOST_PAGES)
+        return items, full
+
+    async def _page(self, min_id: str | None, max_id: str | None) -> list[Item]:
+        query = {"types[]": "mention", "include_filtered": "true", "limit": str(PAGE)}
+        if min_id is not None:
+            query["min_id"] = min_id
+        if max_id is not None:
+            query["max_id"] = max_id
+        answer = await self._api.call("GET", "/api/v1/notifications", query=query)
+        if not isinstance(answer, list):
+            raise ChannelUnavailable("malformed notifications")
+        return [item | {"id": str(item["id"])} for item in answer if isinstance(item, dict) and item.get("id")]
+
+    def _post(self, item: Item, own: Own) -> ArrivedPost | None:
+        """The post of a mention; None for other kinds, which some servers send all the same, and for deleted posts."""
+        if item.get("type") != "mention" or not isinstance(item.get("status"), dict):
+            return None
+        try:
+            return self._api.arrived(item["status"], own)
+        except ChannelUnavailable as fault:
+            # one unreadable post must not stand in the way of all that come after it
+            _log.warning("arrival_unreadable", server=self._api.site, error=str(fault))
+            return None
+
+
+def read_cursor(cursor: str | None) -> list[str]:
+    """The ids of a cursor, oldest first."""
+    return [str(one) for one in json.loads(cursor)] if cursor else []
