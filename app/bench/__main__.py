@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--rooms", type=int, default=64)
+    parser.add_argument("--no-streams", action="store_true", help="nobody reads: what posting alone costs")
     given = parser.parse_args()
     plan = replace(
         Plan(),
@@ -30,6 +31,7 @@ def main() -> None:
         seconds=given.seconds,
         repeats=given.repeats,
         rooms=given.rooms,
+        streams=not given.no_streams,
     )
     found = run(plan, Tools(given.postgres, found_pgbench(given.pgbench)), lambda line: print(line, file=sys.stderr))
     json.dump(found, sys.stdout, indent=1)

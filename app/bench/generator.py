@@ -66,6 +66,7 @@ class Load:
         self.statuses: dict[int, int] = {}
         self.sent: dict[tuple[int, int], float] = {}
         self.arrived: dict[tuple[int, int], float] = {}
+        self.unwanted = ""
         self.done = 0
         self.open = 0
         self.broken = 0
@@ -98,6 +99,7 @@ class Load:
             return
         self.statuses[status] = self.statuses.get(status, 0) + 1
         if status != self.job.wanted:
+            self.unwanted = self.unwanted or body[:300].decode("utf-8", "replace")
             return
         self.latencies.append(now - sent_at)
         if self.job.streams:
@@ -250,6 +252,7 @@ def _seen(load: Load, elapsed: float, processor: dict[str, float], refused: int)
         "per_second": done / elapsed,
         "statuses": {str(status): number for status, number in sorted(load.statuses.items())},
         "broken": load.broken,
+        "unwanted": load.unwanted,
         **percentiles(load.latencies),
         "cpu_us": {name: seconds * 1e6 / done if done else 0.0 for name, seconds in processor.items()},
         "foreign_cores": foreign / elapsed,

@@ -42,7 +42,7 @@ def measure_lane(store: Store, ground: Ground, plan: Plan, tools: Tools, say: Sa
         _warm_up(ground, served, noop, plan)
         for turn in range(plan.repeats):
             for level in plan.levels:
-                pressure = Pressure(level, plan.seconds)
+                pressure = Pressure(level, plan.seconds, streams=plan.streams)
                 _note(seen.echo, level, echo.measure(post_heads(ground), pressure))
                 _note(seen.noop, level, noop.measure(post_heads(ground), pressure))
                 found = plain(level, plan.seconds)

@@ -47,7 +47,7 @@ def generate(job: dict[str, Any]) -> dict[str, Any]:
     seen: dict[str, Any] = json.loads(done.stdout)
     wanted = str(job.get("wanted", 201))
     if not seen["requests"] or set(seen["statuses"]) != {wanted}:
-        raise NotMeasured(f"answers were {seen['statuses']} and not {wanted}; {seen['broken']} connections broke")
+        raise NotMeasured(f"not {wanted}, but {seen['statuses']}, {seen['broken']} broken; first: {seen['unwanted']}")
     return seen
 
 

@@ -18,6 +18,7 @@ class Plan:
     repeats: int = 3
     seconds: float = 4.0
     rooms: int = 64
+    streams: bool = True
     sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     size_repeats: int = 4
     size_seconds: float = 3.0
