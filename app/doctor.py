@@ -55,6 +55,7 @@ async def _outside(settings: Settings, parts: Parts | None) -> list[Finding]:
     except OSError as fault:
         return [Finding("secrets", Colour.RED, f"{fault.filename}: {fault.strerror}")]
     found = [*outside.networks(given), *outside.providers(given), *outside.senders(settings, given)]
+    found += await _looked("networks", lambda: outside.accounts(given))
     return found + await _looked("directory", lambda: outside.directory(settings, given.directory))
 
 

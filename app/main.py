@@ -21,6 +21,7 @@ from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
 from app.cases.routes import router as case_routes
 from app.cases.rules import CaseClocks
+from app.channels.mastodon import mastodon_connector
 from app.channels.ports import Connector
 from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
@@ -114,7 +115,29 @@ def outbound_from(settings: Settings) -> OutboundClient:
 
 def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:
     """The parts that the settings name."""
-    return Parts((), _providers(settings, outbound), _senders(settings, outbound), _directory(settings, outbound))
+    return Parts(
+        _connectors(settings, outbound),
+        _providers(settings, outbound),
+        _senders(settings, outbound),
+        _directory(settings, outbound),
+    )
+
+
+def _connectors(settings: Settings, outbound: OutboundClient) -> list[Connector]:
+    return [
+        mastodon_connector(
+            name=one.name,
+            base_url=one.url,
+            account=one.account,
+            token=settings.secret(one.token_file),
+            label=one.label,
+            outbound=outbound,
+            profile_url=one.profile_url,
+            sign_in=one.sign_in,
+            direct_messages=one.direct_messages,
+        )
+        for one in settings.mastodon
+    ]
 
 
 def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProvider]:

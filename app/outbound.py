@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -234,6 +235,12 @@ class OutboundClient:
         self._tls = tls or httpx2.create_ssl_context(trust_env=False)
         if self._tls.verify_mode is not ssl.CERT_REQUIRED or not self._tls.check_hostname:
             raise ValueError("the TLS context must check certificates and names")
+
+    def to_strangers(self) -> OutboundClient:
+        """A client for names that strangers choose: none of `hosts` is reached by it, the bank's own services least."""
+        strangers = copy(self)
+        strangers._hosts = {}
+        return strangers
 
     def origin_of(self, site: str) -> str:
         """Where a server known by name only (`name` or `name:port`) is reached: HTTPS, except for `http_hosts`."""

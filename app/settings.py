@@ -74,6 +74,27 @@ class TrafficSettings(_Part):
     connections: Annotated[int, Field(ge=8)] = 12_000
 
 
+class MastodonSettings(_Part):
+    """The bank's account on a server of the fediverse that offers the Mastodon API."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = "mastodon"
+    label: str = "Mastodon"
+    url: str
+    account: Annotated[str, Field(pattern=r"^@?[A-Za-z0-9_.~+-]+(@[A-Za-z0-9.-]+)?$")]
+    token_file: Path
+    profile_url: str = ""
+    sign_in: bool = True
+    direct_messages: bool = True
+
+    @field_validator("url")
+    @classmethod
+    def _is_server(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme != "https" or not parts.hostname or parts.path not in ("", "/") or parts.query:
+            raise ValueError("a server's address like https://social.example, without a path")
+        return value.rstrip("/")
+
+
 class Settings(BaseSettings):
     """Everything an installation decides. Paths are relative to `data`, unless absolute."""
 
@@ -105,6 +126,7 @@ class Settings(BaseSettings):
     sms: SmsGatewaySettings | None = None
     mail: MailSettings | None = None
     identity_providers: list[IdentityProviderSettings] = []
+    mastodon: list[MastodonSettings] = []
     traffic: TrafficSettings = TrafficSettings()
 
     @field_validator("trusted_proxies")

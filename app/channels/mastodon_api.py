@@ -55,6 +55,10 @@ class Outbound(Protocol):
         """Where a server known by name is reached: HTTPS, but for names mapped to this machine."""
         ...
 
+    def to_strangers(self) -> Outbound:
+        """The same guard without the names of the bank's own services."""
+        ...
+
     async def request(
         self,
         method: str,

@@ -5,7 +5,7 @@ How a case arrives, how the bank answers and how a handle is proved are separate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -236,11 +236,28 @@ def as_typed(account: str) -> str:
     return account
 
 
+class State(StrEnum):
+    """How something stands that was looked at: right, the bank's to decide, or to be mended before going live."""
+
+    RIGHT = "right"
+    ODD = "odd"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a look at the network itself brought, in a sentence for the operator."""
+
+    state: State
+    text: str
+
+
 @dataclass(frozen=True)
 class Connector:
     """One network as the bank uses it, with its official account there; an absent part is switched off.
 
     `tidy_account` brings what a visitor typed into the form that handles have here. Raises AccountNotNamed.
+    `look` asks the network whether the bank's account there can do its work; it changes nothing.
     """
 
     name: str
@@ -254,6 +271,7 @@ class Connector:
     sign_in: SignIn | None = None
     direct_messages: DirectMessages | None = None
     tidy_account: Callable[[str], str] = as_typed
+    look: Callable[[], Awaitable[Sequence[Remark]]] | None = None
 
 
 def connector_for(connectors: Sequence[Connector], network: str, scope: str) -> Connector | None:

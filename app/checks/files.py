@@ -73,6 +73,7 @@ def secrets(settings: Settings) -> Findings:
         ("mail password", settings.mail.password_file if settings.mail else None),
         ("directory token", settings.directory.token_file),
         *((f"secret of {one.name}", one.secret_file) for one in settings.identity_providers),
+        *((f"token of {one.name}", one.token_file) for one in settings.mastodon),
     ]
     for name, file in named:
         if file is not None:

@@ -6,6 +6,7 @@ import asyncio
 from ipaddress import ip_address
 from typing import Final
 
+from app.channels.ports import State
 from app.checks.finding import Colour, Finding, Findings, judged
 from app.directory.port import CustomerDirectory, DirectoryUnavailable
 from app.main import Parts
@@ -24,6 +25,17 @@ def networks(parts: Parts) -> Findings:
         unproved = one.sign_in is None and one.direct_messages is None
         bad = "offers neither sign-in nor direct messages: its people can prove no handle"
         yield judged(f"network {one.name}", not unproved, "handles can be proved", bad)
+
+
+async def accounts(parts: Parts) -> list[Finding]:
+    """The bank's accounts at the networks can do their work."""
+    colours = {State.RIGHT: Colour.GREEN, State.ODD: Colour.YELLOW, State.WRONG: Colour.RED}
+    return [
+        Finding(f"account at {one.name}", colours[remark.state], remark.text)
+        for one in parts.connectors
+        if one.look is not None
+        for remark in await one.look()
+    ]
 
 
 def providers(parts: Parts) -> Findings:
