@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from app import key_files
 from app.actors import SYSTEM
 from app.agents.service import NewStaff, add
 from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
-from app.channels.square import square_connector
+from app.channels.ports import Connector
 from app.database import transaction
 from app.demo import cast
+from app.demo.addresses import Addresses
 from app.demo.identity.app import ACR, IdentityPerson
+from app.demo.network import Founding, TownNetwork
 from app.demo.phone.inbox import Device, PhoneInbox
 from app.demo.phone.smtp import MailListener
-from app.demo.square.models import Bot, ClientApp, SquareSeed
+from app.demo.square_network import square_network
 from app.directory.csv_file import CsvDirectory
 from app.main import Installation, Parts, assemble
 from app.migrating import migrate
@@ -30,23 +31,6 @@ from app.services import Clock, system_clock
 from app.settings import DirectorySettings, Settings
 from security import totp
 from security.secret import Secret
-
-SITES: Final = ("demo", "bank", "staff", "square", "phone", "identity", "admin")
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Each site of the demonstration on a host and a port of its own: cookies cross ports, not hosts."""
-
-    ports: dict[str, int]
-
-    def netloc(self, site: str) -> str:
-        """`bank.localhost:8601`."""
-        return f"{site}.localhost:{self.ports[site]}"
-
-    def url(self, site: str) -> str:
-        """`http://bank.localhost:8601`."""
-        return f"http://{self.netloc(site)}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +48,7 @@ class DemoBank:
 
     addresses: Addresses
     house: Installation
-    square_seed: SquareSeed
+    network: TownNetwork
     inbox: PhoneInbox
     sms_token: str
     identity_secret: str
@@ -77,15 +61,18 @@ class DemoBank:
 
 @dataclass(frozen=True)
 class _Secrets:
-    bot: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    oauth: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     sms: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     identity: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 
 @asynccontextmanager
 async def demo_bank(
-    folder: Path, addresses: Addresses, *, clock: Clock = system_clock, database_urls: tuple[str, str] = ("", "")
+    folder: Path,
+    addresses: Addresses,
+    *,
+    clock: Clock = system_clock,
+    database_urls: tuple[str, str] = ("", ""),
+    founding: Founding = square_network,
 ) -> AsyncIterator[DemoBank]:
     """A seeded bank in `folder`, on SQLite unless other databases are given; its mail listener runs meanwhile."""
     settings = _settings(folder, addresses, database_urls)
@@ -95,16 +82,14 @@ async def demo_bank(
     mail = MailListener(inbox.mail)
     await mail.start()
     try:
-        known = _Secrets()
+        known, network = _Secrets(), founding(addresses, clock)
         outbound = OutboundClient(
-            http_hosts={
-                f"{site}.localhost": ("127.0.0.1", addresses.ports[site]) for site in ("square", "phone", "identity")
-            }
+            http_hosts={**network.hosts, **addresses.mapped("phone"), **addresses.mapped("identity")}
         )
         await migrate(settings)
-        parts = _parts(settings, addresses, outbound, known, mail.port)
+        parts = _parts(settings, addresses, (network.connect(outbound), outbound), known, mail.port)
         house = await assemble(settings, outbound=outbound, parts=parts, clock=clock)
-        bank = DemoBank(addresses, house, _square_seed(addresses, known, clock), inbox, known.sms, known.identity)
+        bank = DemoBank(addresses, house, network, inbox, known.sms, known.identity)
         bank.staff = [await _hire(house, colleague) for colleague in cast.STAFF]
         try:
             yield bank
@@ -145,16 +130,9 @@ def _make_keys(settings: Settings) -> None:
 
 
 def _parts(
-    settings: Settings, addresses: Addresses, outbound: OutboundClient, known: _Secrets, mail_port: int
+    settings: Settings, addresses: Addresses, channel: tuple[Connector, OutboundClient], known: _Secrets, mail_port: int
 ) -> Parts:
-    square = square_connector(
-        addresses.url("square"),
-        api_token=Secret(known.bot.encode()),
-        client_id="bank",
-        client_secret=Secret(known.oauth.encode()),
-        bank_handle=cast.BANK_HANDLE,
-        outbound=outbound,
-    )
+    connector, outbound = channel
     identity = HttpIdentityProvider(
         name="demo-id",
         base_url=addresses.url("identity"),
@@ -166,7 +144,7 @@ def _parts(
         name="demo-id", label="Demo ID", port=identity, relay_resistant={ACR: Level.L3}, is_stub=True
     )
     return Parts(
-        connectors=(square,),
+        connectors=(connector,),
         providers=(provider,),
         senders=Senders(
             HttpSmsGateway(f"{addresses.url('phone')}/sms", Secret(known.sms.encode()), outbound),
@@ -175,17 +153,6 @@ def _parts(
         directory=CsvDirectory(settings.data / "customers.csv"),
         demo=True,
         demo_start=addresses.url("demo"),
-    )
-
-
-def _square_seed(addresses: Addresses, known: _Secrets, clock: Clock) -> SquareSeed:
-    people = tuple(one.person() for one in cast.TOWN)
-    return SquareSeed(
-        issuer=addresses.url("square"),
-        people=(cast.bank_account(), *people),
-        posts=cast.posts(clock()),
-        bots=(Bot(known.bot, cast.BANK_ID),),
-        clients=(ClientApp("bank", known.oauth, cast.BANK_NAME, (f"{addresses.url('bank')}/signin/square/callback",)),),
     )
 
 

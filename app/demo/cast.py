@@ -6,7 +6,7 @@ All of them are invented for the demonstration and named so that nobody takes th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from app.actors import Role
@@ -104,6 +104,9 @@ PAOLO: Final = Colleague("paolo", "Paolo Dimostri", "Paolo", Role.COMPLIANCE)
 ADA: Final = Colleague("ada", "Ada Dimostri", "Ada", Role.ADMINISTRATOR)
 STAFF: Final = (ANNA, LUCA, SARA, PAOLO, ADA)
 
+BANKS_OLD_WORD: Final = "Buongiorno Giulia, per informazioni chiama il numero verde 800 000 000."
+STRANGERS_WORD: Final = "Capita anche a me, seguo."
+
 
 def posts(now: datetime) -> tuple[SeedPost, ...]:
     """What the town has written up to `now`; the first is the complaint of the story."""
@@ -115,9 +118,7 @@ def posts(now: datetime) -> tuple[SeedPost, ...]:
         SeedPost(
             "11", GIULIA.square_id, "Cara @bancaesempio, mi avete addebitato il bollo due volte. È un errore?", ago(58)
         ),
-        SeedPost(
-            "12", BANK_ID, "Buongiorno Giulia, per informazioni chiama il numero verde 800 000 000.", ago(55), "11"
-        ),
+        SeedPost("12", BANK_ID, BANKS_OLD_WORD, ago(55), "11"),
         SeedPost(
             "13",
             GIULIA.square_id,
@@ -125,13 +126,18 @@ def posts(now: datetime) -> tuple[SeedPost, ...]:
             ago(31),
             "11",
         ),
-        SeedPost("14", STRANGER.square_id, "Capita anche a me, seguo.", ago(29), "11"),
+        SeedPost("14", STRANGER.square_id, STRANGERS_WORD, ago(29), "11"),
         SeedPost(
             "15", MARCO.square_id, '@bancaesempio l\'app mi dice "operazione non disponibile" da stamattina.', ago(22)
         ),
         SeedPost("16", ELENA.square_id, "@bancaesempio come si chiude un libretto intestato a un minore?", ago(15)),
         SeedPost("17", MALLORY.square_id, "@bancaesempio pessimo servizio, rispondete in privato per favore!", ago(6)),
     )
+
+
+def complaint_id(person: Townsperson) -> str:
+    """The first post of this person on the Square."""
+    return next(post.id for post in posts(datetime.max.replace(tzinfo=UTC)) if post.author_id == person.square_id)
 
 
 def directory_csv() -> str:

@@ -13,10 +13,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from app.demo.bank import SITES, Addresses, DemoBank, demo_bank, identity_people
+from starlette.types import ASGIApp
+
+from app.demo.addresses import LOOPBACK, SITES, Addresses
+from app.demo.bank import DemoBank, demo_bank, identity_people
 from app.demo.identity.app import create_identity_app
+from app.demo.network import Founding
 from app.demo.phone.app import create_phone_app
-from app.demo.square.app import create_square_app
+from app.demo.square_network import square_network
 from app.demo.start_page import create_start_app
 from app.http.logs import configure_logging
 from app.http.server import Listener, run_servers, serving
@@ -27,7 +31,6 @@ FIRST_PORT: Final = 8600
 LOWEST_DRAWN: Final = 12_000
 HIGHEST_DRAWN: Final = 32_000
 DRAWS: Final = 50
-LOOPBACK: Final = "127.0.0.1"
 
 
 class NotLoopback(Exception):
@@ -78,11 +81,11 @@ def demo_listeners(bank: DemoBank) -> list[Listener]:
         issuer=addresses.url("identity"),
         clock=clock,
     )
-    town = {
+    town: dict[str, ASGIApp] = {
         "demo": create_start_app(bank),
-        "square": create_square_app(bank.square_seed, clock),
         "phone": create_phone_app(bank.inbox, bank.sms_token),
         "identity": identity,
+        **bank.network.sites,
     }
     sites = [
         Listener(name=site, app=app, hosts=[addresses.netloc(site)], host=LOOPBACK, port=addresses.ports[site])
@@ -93,10 +96,13 @@ def demo_listeners(bank: DemoBank) -> list[Listener]:
 
 @asynccontextmanager
 async def running_demo(
-    folder: Path, addresses: Addresses, database_urls: tuple[str, str] = ("", "")
+    folder: Path,
+    addresses: Addresses,
+    database_urls: tuple[str, str] = ("", ""),
+    founding: Founding = square_network,
 ) -> AsyncIterator[DemoBank]:
     """A served demonstration with its worker, for the headless story and the journeys."""
-    async with demo_bank(folder, addresses, database_urls=database_urls) as bank:
+    async with demo_bank(folder, addresses, database_urls=database_urls, founding=founding) as bank:
         worker = Worker(bank.house)
         async with serving(demo_listeners(bank), bank.house.services.wakeups.stopping):
             worker.start()

@@ -37,7 +37,7 @@ def create_start_app(bank: DemoBank) -> FastAPI:
         view = DemoStart(
             site=site_of(request),
             now=house.services.clock(),
-            square=addresses.url("square"),
+            square=bank.network.address,
             bank=addresses.url("bank"),
             staff_door=addresses.url("staff"),
             phone=addresses.url("phone"),
@@ -58,7 +58,7 @@ def _person(bank: DemoBank, one: cast.Townsperson) -> DemoPerson:
     return DemoPerson(
         name=one.name,
         handle=f"@{one.handle}",
-        url=f"{bank.addresses.url('square')}/@{one.handle}",
+        url=bank.network.profile(one),
         customer_number=one.customer_number,
         phone=one.phone,
         email=one.email,

@@ -11,11 +11,9 @@ import pytest
 from app.demo import cast
 from app.demo.playing.http_client import Answer
 from app.demo.playing.walking import (
-    approve_at_square,
     begin,
     code_in_messages,
     confirm,
-    enter_square,
     level_of,
     name_account,
     prove_by_sms,
@@ -60,8 +58,8 @@ async def walk(town: Town, slug: str, named: str) -> list[tuple[int, list[tuple[
     seen.append(await browser.open(f"{link}/confirm"))
     again = await begin(browser, link)
     seen.append(leaving := await name_account(browser, again, named, "sign_in"))
-    await enter_square(town.people, browser, cast.STRANGER)
-    back = await approve_at_square(town.people, browser, leaving, cast.STRANGER)
+    await town.people.scene.enter(browser, cast.STRANGER)
+    back = await town.people.scene.approve(browser, leaving, cast.STRANGER)
     seen.append(await browser.go_on(back, f"{town.site('bank')}/signin/square/callback"))
     seen.append(await browser.open(f"{link}/customer"))
     return [comparable(one, slug, named) for one in seen]
@@ -70,7 +68,7 @@ async def walk(town: Town, slug: str, named: str) -> list[tuple[int, list[tuple[
 async def test_a_stranger_sees_the_same_at_genuine_closed_and_invented_links(town: Town) -> None:
     """Byte for byte but for nonce and slug, whether the case exists, is closed, or the account named is its own."""
     case_id = await case_of(town.people, cast.ELENA)
-    link = await answer(town.people, town.desk["anna"], case_id, cast.ELENA, "16")
+    link = await answer(town.people, town.desk["anna"], case_id, cast.ELENA)
     (await town.desk["anna"].post(f"/cases/{case_id}/close", {"outcome": "explained"})).expect(200)
     closed, mistyped = link.rpartition("/")[2], town.giulia.slug[:-1] + "9"
     for named, slugs in {"@passante": (town.giulia.slug, closed, mistyped), "@giulia": (town.giulia.slug,)}.items():
@@ -107,10 +105,10 @@ async def test_a_look_at_a_link_sets_no_cookie_and_changes_no_row(town: Town) ->
 
 async def test_a_wrong_handle_is_refused_neutrally_and_has_its_leaf(town: Town) -> None:
     browser = await town.bystander()
-    await enter_square(town.people, browser, cast.MARCO)
+    await town.people.scene.enter(browser, cast.MARCO)
     before = len(await town.leaves("attempt.refused"))
     leaving = await name_account(browser, await begin(browser, town.giulia.link), "@giulia", "sign_in")
-    back = await approve_at_square(town.people, browser, leaving, cast.MARCO)
+    back = await town.people.scene.approve(browser, leaving, cast.MARCO)
     refused = await browser.go_on(back, f"{town.site('bank')}/signin/square/callback")
     assert (refused.status, refused.says(NEUTRAL)) == (403, True)
     assert re.search(r"giulia|marco|bollo", refused.page.words, re.IGNORECASE) is None
@@ -142,8 +140,8 @@ async def test_a_stolen_customer_proof_under_another_handle_opens_an_empty_room(
     hers = (await giulia.open(f"{town.site('bank')}/room")).expect(200)
     (await giulia.write(hers, "/room/messages", text=SECRET)).expect(201)
     case_id = await case_of(town.people, cast.MARCO)
-    link = await answer(town.people, town.desk["luca"], case_id, cast.MARCO, "15")
-    await enter_square(town.people, browser, cast.MARCO)
+    link = await answer(town.people, town.desk["luca"], case_id, cast.MARCO)
+    await town.people.scene.enter(browser, cast.MARCO)
     page = await prove_handle(town.people, browser, link, cast.MARCO)
     room = await confirm(browser, await prove_by_sms(town.people, browser, page, cast.GIULIA))
     assert level_of(room) == 2
@@ -157,9 +155,9 @@ async def test_a_stolen_customer_proof_under_another_handle_opens_an_empty_room(
 
 async def test_a_foreign_browser_cannot_finish_a_sign_in_and_the_own_one_still_can_once(town: Town) -> None:
     owner, callback = await town.bystander(), f"{town.site('bank')}/signin/square/callback"
-    await enter_square(town.people, owner, cast.GIULIA)
+    await town.people.scene.enter(owner, cast.GIULIA)
     leaving = await name_account(owner, await begin(owner, town.giulia.link), "@giulia", "sign_in")
-    back = await approve_at_square(town.people, owner, leaving, cast.GIULIA)
+    back = await town.people.scene.approve(owner, leaving, cast.GIULIA)
     with_session = await town.bystander()
     await begin(with_session, town.giulia.link)
     for foreign in (await town.bystander(), with_session, town.people.mallory):
@@ -175,9 +173,9 @@ async def test_a_foreign_browser_cannot_finish_a_sign_in_and_the_own_one_still_c
 async def test_a_sign_in_of_one_attempt_never_counts_for_another(town: Town) -> None:
     """Starting again makes the older redirect worthless: proofs never move between attempts."""
     owner = await town.bystander()
-    await enter_square(town.people, owner, cast.GIULIA)
+    await town.people.scene.enter(owner, cast.GIULIA)
     leaving = await name_account(owner, await begin(owner, town.giulia.link), "@giulia", "sign_in")
-    back = await approve_at_square(town.people, owner, leaving, cast.GIULIA)
+    back = await town.people.scene.approve(owner, leaving, cast.GIULIA)
     await begin(owner, town.giulia.link)
     late = await owner.open(back.location)
     assert late.status in (403, 409)
@@ -189,7 +187,7 @@ async def test_a_code_counts_once_and_only_where_it_was_asked_for(town: Town) ->
     people, person = town.people, cast.GIULIA
     browsers = [await town.bystander() for _ in range(2)]
     for browser in browsers:
-        await enter_square(people, browser, person)
+        await people.scene.enter(browser, person)
     pages = [await prove_handle(people, browser, town.giulia.link, person) for browser in browsers]
     path = f"{town.giulia.path}/customer"
     codes = []
@@ -215,11 +213,11 @@ async def test_a_code_counts_once_and_only_where_it_was_asked_for(town: Town) ->
 async def test_a_direct_message_code_counts_once(town: Town) -> None:
     """Neither in another visitor's attempt at the same link, nor twice at once, nor twice."""
     people, browser, other = town.people, await town.bystander(), await town.bystander()
-    await enter_square(people, browser, cast.MALLORY)
+    await people.scene.enter(browser, cast.MALLORY)
     for visitor, named in ((browser, "@mallory"), (other, "@passante")):
         page = await begin(visitor, town.mallory.link)
         await visitor.go_on(await name_account(visitor, page, named, "direct_message"))
-    code, path = await code_in_messages(people, browser), f"{town.mallory.path}/handle/code"
+    code, path = await code_in_messages(people, browser, cast.MALLORY), f"{town.mallory.path}/handle/code"
     stolen = await town.wire.send("bank", "POST", path, Who(visitor=town.token_of(other)), form={"code": code})
     assert stolen.status_code == 422
     own = Who(visitor=town.token_of(browser))
@@ -233,7 +231,7 @@ async def test_a_direct_message_code_counts_once(town: Town) -> None:
 async def test_parallel_attempts_do_not_disturb_each_other(town: Town) -> None:
     """While strangers try at the same link, and one types wrong codes, the owner goes her way undisturbed."""
     people, owner = town.people, await town.bystander()
-    await enter_square(people, owner, cast.GIULIA)
+    await people.scene.enter(owner, cast.GIULIA)
     page = await prove_handle(people, owner, town.giulia.link, cast.GIULIA)
     for _ in range(6):
         stranger = await town.bystander()
@@ -249,7 +247,7 @@ async def test_parallel_attempts_do_not_disturb_each_other(town: Town) -> None:
 async def test_a_session_that_was_planted_is_worthless_after_every_proof(town: Town) -> None:
     """Fixation: the attacker knows the cookie from before; the customer's own, and each raise, has a new one."""
     people, victim = town.people, await town.bystander()
-    await enter_square(people, victim, cast.GIULIA)
+    await people.scene.enter(victim, cast.GIULIA)
     attacker = await town.bystander()
     await begin(attacker, town.giulia.link)
     planted = town.token_of(attacker)

@@ -20,7 +20,7 @@ from app.demo import cast
 from app.demo.cast import Colleague
 from app.demo.playing.holding import until
 from app.demo.playing.live import LiveStream, listening
-from app.demo.playing.walking import confirm, enter_square, prove_by_sms, step_up
+from app.demo.playing.walking import confirm, prove_by_sms, step_up
 from app.sessions import rules
 from security import totp
 from security.tokens import new_slug
@@ -262,7 +262,7 @@ async def test_who_gives_a_case_away_sees_no_further_message(town: Town) -> None
 async def test_this_was_not_me_ends_the_intruders_stream_and_session(town: Town) -> None:
     """The reference from the notice, typed by anybody: the binding is undone; a made-up one gets the same page."""
     people, thief = town.people, await town.bystander()
-    await enter_square(people, thief, cast.GIULIA)
+    await people.scene.enter(thief, cast.GIULIA)
     page = await prove_handle(people, thief, town.giulia.link, cast.GIULIA)
     await confirm(thief, await prove_by_sms(people, thief, page, cast.MARCO))
     who = Who(visitor=town.token_of(thief))
@@ -287,7 +287,7 @@ async def test_this_was_not_me_ends_the_intruders_stream_and_session(town: Town)
 
 async def test_leaving_and_stepping_up_end_the_old_sessions_stream(town: Town) -> None:
     people, browser = town.people, await town.bystander()
-    await enter_square(people, browser, cast.MALLORY)
+    await people.scene.enter(browser, cast.MALLORY)
     await enter_room(people, browser, town.mallory.link, cast.MALLORY)
     old = Who(visitor=town.token_of(browser))
     async with watching(town, "bank", "/room/events", old) as stream:

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from app.demo import cast
 from app.demo.playing.holding import until
-from app.demo.playing.walking import confirm, enter_square, prove_by_sms
+from app.demo.playing.walking import confirm, prove_by_sms
 from app.main import create_staff_app
 from app.sessions import rules
 from tests.architecture.routes import iter_routes
@@ -88,7 +88,7 @@ async def test_what_may_never_be_written_is_refused_from_either_side_with_a_leaf
 async def test_the_desk_is_told_when_somebody_answers_this_was_not_me(town: Town) -> None:
     """The page says "the bank has been told": whoever works the case sees it beside the room."""
     people, thief = town.people, await town.bystander()
-    await enter_square(people, thief, cast.GIULIA)
+    await people.scene.enter(thief, cast.GIULIA)
     page = await prove_handle(people, thief, town.giulia.link, cast.GIULIA)
     await confirm(thief, await prove_by_sms(people, thief, page, cast.ELENA))
     room = await town.room_of_case(town.giulia.case_id)

@@ -28,7 +28,7 @@ import app.sessions.service
 from app.binding import challenges
 from app.demo import cast
 from app.demo.playing.holding import until
-from app.demo.playing.walking import begin, enter_square, name_account, say_in_public, step_up
+from app.demo.playing.walking import begin, name_account, step_up
 from app.demo.running import free_addresses, running_demo
 from app.http.logs import configure_logging
 from security import totp
@@ -110,7 +110,7 @@ async def journey(town: Town, patch: pytest.MonkeyPatch) -> set[str | bytes]:
     """All that the story holds, beside the town's own beginnings; gives what was secret in it and was not heard."""
     people, giulia, anna = town.people, town.people.giulia, town.desk["anna"]
     case, room = town.giulia.case_id, f"/conversations/{town.giulia.room_id}"
-    await say_in_public(people, giulia, "11", PUBLIC)
+    await people.scene.say(giulia, cast.GIULIA, PUBLIC)
     page = (await giulia.open(f"{town.site('bank')}/room")).expect(200)
     (await giulia.write(page, "/room/messages", text=HELLO)).expect(201)
     (await giulia.write(page, "/room/messages", text=CARD)).expect(422)
@@ -151,7 +151,7 @@ async def enrolled(town: Town) -> set[str | bytes]:
 async def code_by_message(town: Town) -> None:
     """Mallory asks for a code by direct message at his own link, and mistypes it."""
     browser = await town.bystander()
-    await enter_square(town.people, browser, cast.MALLORY)
+    await town.people.scene.enter(browser, cast.MALLORY)
     asked = await name_account(browser, await begin(browser, town.mallory.link), "@mallory", "direct_message")
     typing = await browser.go_on(asked)
     (await browser.submit(typing, typing.path, code="00000000")).expect(422)

@@ -33,10 +33,8 @@ from app.demo.playing.http_client import Answer, Browser, Streaming, new_client
 from app.demo.playing.people import Company, company
 from app.demo.playing.staff_client import StaffClient
 from app.demo.playing.walking import (
-    approve_at_square,
     begin,
     confirm,
-    enter_square,
     link_in_thread,
     name_account,
     prove_by_sms,
@@ -46,8 +44,6 @@ from app.sessions import rules
 from app.sessions import service as sessions
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 
-GIULIAS_POST = "11"
-MALLORYS_POST = "17"
 # What the service does by itself, whoever looks.
 OWN_WORK = frozenset(
     {"audit_checkpoints", "audit_leaves", "audit_pending", "audit_sequence", "audit_streams", "channel_cursors"}
@@ -197,19 +193,19 @@ async def open_town(folder: Path, database_urls: tuple[str, str] = ("", "")) -> 
         desk = {one.login: StaffClient(bank.key_of(one), bank.addresses.url("staff"), client) for one in cast.STAFF}
         for one in desk.values():
             await one.sign_in(clock())
-        giulia = await settle(people, desk["anna"], people.giulia, cast.GIULIA, GIULIAS_POST)
-        mallory = await settle(people, desk["luca"], people.mallory, cast.MALLORY, MALLORYS_POST)
+        giulia = await settle(people, desk["anna"], people.giulia, cast.GIULIA)
+        mallory = await settle(people, desk["luca"], people.mallory, cast.MALLORY)
         town = Town(bank, people, Wire(bank, client), giulia, mallory, desk)
         async with reading(bank.house.services) as db:
             town.staff_ids = {one.login: one.id for one in (await db.execute(select(StaffAccount))).scalars()}
         yield town
 
 
-async def settle(people: Company, agent: StaffClient, browser: Browser, person: Townsperson, post: str) -> Complaint:
+async def settle(people: Company, agent: StaffClient, browser: Browser, person: Townsperson) -> Complaint:
     """From a complaint to its room at L2."""
     case_id = await case_of(people, person)
-    link = await answer(people, agent, case_id, person, post)
-    await enter_square(people, browser, person)
+    link = await answer(people, agent, case_id, person)
+    await people.scene.enter(browser, person)
     await enter_room(people, browser, link, person)
     rooms = await agent.get(f"/cases/{case_id}/conversations")
     return Complaint(case_id, link, UUID(rooms[0]["id"]))
@@ -232,7 +228,7 @@ async def _case_by_handle(db: AsyncSession, handle: str) -> UUID | None:
     return None
 
 
-async def answer(people: Company, agent: StaffClient, case_id: UUID, person: Townsperson, post: str) -> str:
+async def answer(people: Company, agent: StaffClient, case_id: UUID, person: Townsperson) -> str:
     """Claim and answer in public; gives the link in the thread."""
     (await agent.post(f"/cases/{case_id}/claim")).expect(200)
     text = GREETING.format(name=person.first_name)
@@ -242,13 +238,13 @@ async def answer(people: Company, agent: StaffClient, case_id: UUID, person: Tow
         return any(one["state"] == "posted" for one in await agent.get(f"/cases/{case_id}/replies"))
 
     await until(look, "the reply in the thread")
-    return await link_in_thread(people, people.passante, post)
+    return await link_in_thread(people, people.passante, person)
 
 
 async def prove_handle(people: Company, browser: Browser, link: str, person: Townsperson) -> Answer:
     """Through the sign-in; gives the page that asks who one is at the bank."""
     leaving = await name_account(browser, await begin(browser, link), f"@{person.handle}", "sign_in")
-    back = await approve_at_square(people, browser, leaving, person)
+    back = await people.scene.approve(browser, leaving, person)
     done = await browser.go_on(back, f"{people.site('bank')}/signin/square/callback")
     return (await browser.go_on(done)).expect(200)
 

@@ -14,6 +14,8 @@ from app.demo.bank import DemoBank
 from app.demo.cast import Townsperson
 from app.demo.playing.holding import until
 from app.demo.playing.http_client import Answer, Browser, new_client
+from app.demo.playing.on_square import OnSquare
+from app.demo.playing.scene import Scene
 from app.demo.playing.staff_client import StaffClient
 
 REFERENCE: Final = re.compile(r"/not-me\W.*?([A-Z0-9]{4}(?:-[A-Z0-9]{4}){2})")
@@ -46,6 +48,7 @@ class Company:
 
     bank: DemoBank
     folder: Path
+    scene: Scene
     story: Story
     giulia: Browser
     passante: Browser
@@ -99,8 +102,8 @@ class Company:
 
 
 @asynccontextmanager
-async def company(bank: DemoBank, folder: Path) -> AsyncIterator[Company]:
-    """Everybody with their own connections; `folder` is where Paolo keeps what he downloads."""
+async def company(bank: DemoBank, folder: Path, scene: Scene | None = None) -> AsyncIterator[Company]:
+    """Everybody with their own connections, on the Square unless the scene is another; `folder` is the bank's."""
     async with AsyncExitStack() as stack:
 
         async def browser() -> Browser:
@@ -113,6 +116,7 @@ async def company(bank: DemoBank, folder: Path) -> AsyncIterator[Company]:
         yield Company(
             bank=bank,
             folder=folder,
+            scene=scene or OnSquare(bank.network.address),
             story=Story(),
             giulia=await browser(),
             passante=await browser(),

@@ -42,6 +42,7 @@ def _secrets(company: Company) -> set[str]:
     """Texts, people, codes and tokens of the story."""
     secrets = {COMPLAINT, REPLY, CLOSING, PUBLIC_AGAIN, *(text for _, text in LEAKING), *company.story.secrets}
     secrets.update(post.text for post in cast.posts(company.bank.house.services.clock()))
+    secrets.update(company.scene.wording(said) for said in (COMPLAINT, PUBLIC_AGAIN))
     for one in cast.TOWN:
         secrets.update({one.name, one.handle, one.customer_number, one.phone, one.phone.lstrip("+"), one.email})
     for browser in company.customers_browsers():

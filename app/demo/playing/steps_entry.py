@@ -12,11 +12,10 @@ from app.demo.playing.steps_public import foreign_browser
 from app.demo.playing.walking import (
     PROVIDER,
     answered_link,
-    approve_at_square,
     begin,
+    callback_of,
     code_in_messages,
     confirm,
-    enter_square,
     level_of,
     name_account,
     prove_at_provider,
@@ -24,36 +23,36 @@ from app.demo.playing.walking import (
 )
 from security.tokens import new_reference
 
-ELENAS_POST: Final = "16"
-OURS: Final = "@giulia at Square is yours."
 LOCKED: Final = "Too many wrong tries"
 
 
 async def foreign_finish(company: Company) -> None:
-    """Giulia agrees at the Square; the address back is opened by others first, then by herself."""
-    giulia, callback = company.giulia, f"{company.site('bank')}/signin/square/callback"
-    leaving = await name_account(giulia, await begin(giulia, company.story.link), "@giulia", "sign_in")
-    back = await approve_at_square(company, giulia, leaving, cast.GIULIA)
+    """Giulia agrees at the network; the address back is opened by others first, then by herself."""
+    giulia, scene = company.giulia, company.scene
+    account = f"@{scene.handle(cast.GIULIA)}"
+    leaving = await name_account(giulia, await begin(giulia, company.story.link), account, "sign_in")
+    back = await scene.approve(giulia, leaving, cast.GIULIA)
     for other in (company.mallory, company.phones):
         await foreign_browser(other, back.location)
-    done = await giulia.go_on(back, callback)
+    done = await giulia.go_on(back, callback_of(company))
     page = (await giulia.go_on(done, f"{company.story.path}/customer")).expect(200)
-    require(page.says(OURS), "Giulia's own sign-in does not prove her handle")
+    ours = f"{account} at {scene.label} is yours."
+    require(page.says(ours), "Giulia's own sign-in does not prove her handle")
     await foreign_browser(giulia, back.location)
     again = (await giulia.open(f"{company.story.link}/customer")).expect(200)
-    require(again.says(OURS), "a sign-in played again undid the proof")
+    require(again.says(ours), "a sign-in played again undid the proof")
 
 
 async def guessing(company: Company) -> None:
     """Elena's handle by direct message; five wrong codes lock, the right one too; another way stays open."""
     elena, person = company.elena, cast.ELENA
-    await enter_square(company, elena, person)
-    link = await answered_link(company, person, ELENAS_POST, company.passante)
-    talk = await elena.open(f"{company.site('square')}/messages/{cast.BANK_ID}")
-    await elena.go_on(await elena.submit(talk, f"/messages/{cast.BANK_ID}", text="Eccomi."), "/messages/")
-    asked = await name_account(elena, await begin(elena, link), "@Elena", "direct_message")
+    await company.scene.enter(elena, person)
+    link = await answered_link(company, person, company.passante)
+    await company.scene.say_privately(elena, person)
+    account = f"@{company.scene.handle(person)}".title()
+    asked = await name_account(elena, await begin(elena, link), account, "direct_message")
     typing = await elena.go_on(asked)
-    code = await code_in_messages(company, elena)
+    code = await code_in_messages(company, elena, person)
     page = (await elena.go_on(await elena.submit(typing, typing.path, code=code))).expect(200)
     asked = await elena.submit(page, page.path, identifier=person.customer_number, method="sms")
     typing = (await elena.go_on(asked)).expect(200)

@@ -12,21 +12,18 @@ from app.demo.playing.holding import require, until
 from app.demo.playing.http_client import Answer, Browser
 from app.demo.playing.people import Company
 from app.demo.playing.walking import (
-    approve_at_square,
     begin,
     case_of,
-    enter_square,
     link_in_thread,
     name_account,
     posted_reply,
-    say_in_public,
+    sign_in,
+    thread_with,
 )
 from app.web.headers import REPORT_PATH
 from security.tokens import new_slug
 
-POST_ID: Final = "11"
 COMPLAINT: Final = "@bancaesempio terza volta che lo chiedo: il bollo addebitato due volte è un errore?"
-STRANGERS_WORD: Final = "Capita anche a me, seguo."
 LEAKING: Final = (
     ("iban", "Buongiorno Giulia, il rimborso arriva su IT60X0542811101000000123456."),
     ("relationship", "Dear Giulia, we have looked at your account with us."),
@@ -41,16 +38,17 @@ CHANGING_HEADERS: Final = frozenset({"x-request-id", "date"})
 
 
 async def complaint(company: Company) -> None:
-    """Giulia writes on the Square; the desk has her case, with clocks, and with what was said before."""
-    await enter_square(company, company.giulia, cast.GIULIA)
-    await say_in_public(company, company.giulia, POST_ID, COMPLAINT)
+    """Giulia goes on in public; the desk has her case, with clocks, and with what was said before."""
+    scene, heard = company.scene, {company.scene.wording(COMPLAINT), *company.scene.heard_before}
+    await scene.enter(company.giulia, cast.GIULIA)
+    await scene.say(company.giulia, cast.GIULIA, scene.wording(COMPLAINT))
     await company.anna.sign_in(company.bank.house.services.clock())
     case_id = str((await case_of(company, cast.GIULIA))["id"])
 
     async def look() -> dict[str, Any] | None:
         case: dict[str, Any] = await company.anna.get(f"/cases/{case_id}")
         texts = {post["text"] for post in case["thread"]}
-        return case if {COMPLAINT, STRANGERS_WORD} <= texts else None
+        return case if heard <= texts else None
 
     case = await until(look, "the public thread in the case")
     now = company.bank.house.services.clock()
@@ -83,8 +81,8 @@ async def guard(company: Company) -> None:
         )
         override.expect_refusal(403, "second_person_needed")
     require(await company.anna.get(path) == [], "a blocked reply was registered")
-    profile = (await company.passante.open(f"{company.site('square')}/@{cast.BANK_HANDLE}")).expect(200)
-    require(not any(profile.says(text) for _, text in LEAKING), "a blocked reply is on the Square")
+    profile = await company.scene.profile(company.passante)
+    require(not any(profile.says(text) for _, text in LEAKING), "a blocked reply is public")
 
 
 async def facts(company: Company) -> None:
@@ -99,9 +97,9 @@ async def reply(company: Company) -> None:
     """The reply stands in the thread with signature and case link, where everybody finds it."""
     story = company.story
     posted = await posted_reply(company, story.case_id, REPLY)
-    thread = (await company.passante.open(f"{company.site('square')}/posts/{POST_ID}")).expect(200)
-    require(thread.says(f"@{cast.GIULIA.handle} {REPLY} — {cast.ANNA.signature}"), "the thread does not show the reply")
-    story.link = await link_in_thread(company, company.passante, POST_ID)
+    said = f"@{company.scene.handle(cast.GIULIA)} {REPLY} — {cast.ANNA.signature}"
+    await thread_with(company, company.passante, cast.GIULIA, said)
+    story.link = await link_in_thread(company, company.passante, cast.GIULIA)
     require(story.link in posted["text"], "the link in the thread is not the one that was registered")
     case = await company.anna.get(f"/cases/{story.case_id}")
     require(case["first_answer"]["stopped_at"] is not None, "the first answer's clock still runs")
@@ -113,7 +111,7 @@ async def verify(company: Company) -> None:
     slug = link.rpartition("/")[2]
     posted = (await company.anna.get(f"/cases/{company.story.case_id}/replies"))[-1]
     case = await company.anna.get(f"/cases/{company.story.case_id}")
-    answered = next(post["url"] for post in case["thread"] if post["text"] == COMPLAINT)
+    answered = next(post["url"] for post in case["thread"] if post["text"] == company.scene.wording(COMPLAINT))
     for question in (link, posted["url"], posted["text"]):
         page = await _ask(company, question)
         told = page.says(YES) and page.says(f"@{cast.BANK_HANDLE}") and page.says(answered)
@@ -147,12 +145,10 @@ async def _walk(company: Company, link: str) -> list[tuple[int, dict[str, str], 
     landing = (await browser.open(link)).expect(200)
     require("set-cookie" not in landing.headers, "opening the link sets a cookie")
     started = await begin(browser, link)
-    asked = await name_account(browser, started, f"@{cast.STRANGER.handle}", "direct_message")
+    asked = await name_account(browser, started, f"@{company.scene.handle(cast.STRANGER)}", "direct_message")
     typing = await browser.go_on(asked, f"{landing.path}/handle/code")
     wrong = await browser.submit(typing, typing.path, code="12345678")
-    leaving = await name_account(browser, await begin(browser, link), f"@{cast.STRANGER.handle}", "sign_in")
-    back = await approve_at_square(company, browser, leaving, cast.STRANGER)
-    refused = await browser.go_on(back, f"{company.site('bank')}/signin/square/callback")
+    refused = await sign_in(company, browser, link, cast.STRANGER, cast.STRANGER)
     return [_comparable(answer, link) for answer in (landing, started, typing, wrong, refused)]
 
 
@@ -170,10 +166,8 @@ def _comparable(answer: Answer, link: str) -> tuple[int, dict[str, str], str]:
 async def wrong_handle(company: Company) -> None:
     """Mallory names @giulia at Giulia's link and signs in as himself: refused, in the words for everybody."""
     link, mallory = company.story.link, company.mallory
-    await enter_square(company, mallory, cast.MALLORY)
-    leaving = await name_account(mallory, await begin(mallory, link), f"@{cast.GIULIA.handle}", "sign_in")
-    back = await approve_at_square(company, mallory, leaving, cast.MALLORY)
-    refused = (await mallory.go_on(back, f"{company.site('bank')}/signin/square/callback")).expect(403)
+    await company.scene.enter(mallory, cast.MALLORY)
+    refused = (await sign_in(company, mallory, link, cast.GIULIA, cast.MALLORY)).expect(403)
     require_neutral(refused)
     over = await mallory.open(f"{link}/customer")
     require(over.status == 409, f"after the refusal the next step answers {over.status}")

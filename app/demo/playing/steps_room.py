@@ -11,7 +11,7 @@ from app.demo.playing.holding import present, require, until
 from app.demo.playing.http_client import Answer
 from app.demo.playing.live import listening
 from app.demo.playing.people import Company
-from app.demo.playing.steps_public import POST_ID, require_neutral
+from app.demo.playing.steps_public import require_neutral
 from app.demo.playing.walking import (
     answered_link,
     case_of,
@@ -19,9 +19,9 @@ from app.demo.playing.walking import (
     level_of,
     posted_reply,
     prove_by_sms,
-    say_in_public,
-    sign_in_at_square,
+    sign_in,
     step_up,
+    thread_with,
 )
 from app.sessions.dependencies import VISITOR_COOKIE
 
@@ -31,7 +31,6 @@ WHILE_AWAY: Final = ("Ho trovato la pratica.", "Un momento ancora, grazie per la
 ACCOUNT_ANSWER: Final = "Il bollo di 34,20 euro è stato addebitato due volte sul suo conto; il secondo è stornato."
 CARD: Final = "La mia carta è 4111 1111 1111 1111, controllate lì."
 WAITING: Final = "An answer is waiting for you"
-MALLORYS_POST: Final = "17"
 PUBLIC_AGAIN: Final = "@bancaesempio lo storno però non lo vedo ancora."
 CLOSING: Final = "Grazie Giulia, contenti di aver chiarito insieme. Buona giornata!"
 
@@ -144,8 +143,8 @@ def _require_empty(room: Answer) -> None:
 async def own_complaint(company: Company) -> None:
     """Mallory complains himself and proves himself: a room of his own, with nothing in it; no way to Giulia's."""
     mallory, person = company.mallory, cast.MALLORY
-    link = await answered_link(company, person, MALLORYS_POST, company.passante)
-    done = await sign_in_at_square(company, mallory, link, "@mallory", person)
+    link = await answered_link(company, person, company.passante)
+    done = await sign_in(company, mallory, link, person, person)
     page = (await mallory.go_on(done)).expect(200)
     room = await confirm(mallory, await prove_by_sms(company, mallory, page, person))
     require(level_of(room) == 2, "a typed code gave more than L2")
@@ -156,9 +155,9 @@ async def own_complaint(company: Company) -> None:
 
 
 async def stolen_handle(company: Company) -> None:
-    """Mallory takes over Giulia's account at the Square and proves himself as customer: again an empty room."""
+    """Mallory takes over Giulia's account at the network and proves himself as customer: again an empty room."""
     thief, person = company.thief, cast.MALLORY
-    done = await sign_in_at_square(company, thief, company.story.link, "@giulia", cast.GIULIA)
+    done = await sign_in(company, thief, company.story.link, cast.GIULIA, cast.GIULIA)
     page = (await thief.go_on(done)).expect(200)
     room = await confirm(thief, await prove_by_sms(company, thief, page, person))
     _require_empty(room)
@@ -207,13 +206,12 @@ async def closing(company: Company) -> None:
     got = (case["status"], case["outcome"], case["rating"])
     require(got == ("closed", "explained", 5), f"the closed case says {got}")
     await posted_reply(company, story.case_id, CLOSING, purpose="closing")
-    thread = await company.passante.open(f"{company.site('square')}/posts/{POST_ID}")
-    require(thread.says(CLOSING), "the closing reply is not in the thread")
+    await thread_with(company, company.passante, cast.GIULIA, CLOSING)
 
 
 async def reopened(company: Company) -> None:
     """Giulia goes public again: the same case is open again, with fresh clocks."""
-    await say_in_public(company, company.giulia, POST_ID, PUBLIC_AGAIN)
+    await company.scene.say(company.giulia, cast.GIULIA, company.scene.wording(PUBLIC_AGAIN))
 
     async def look() -> dict[str, object] | None:
         case = await case_of(company, cast.GIULIA)

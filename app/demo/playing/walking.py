@@ -1,12 +1,12 @@
-"""What several steps do the same way: signing in at the Square, a public reply, the walk from case link to room."""
+"""What several steps do the same way: signing in at the network, a public reply, the walk from case link to room."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
-from app.demo.cast import BANK_ID, Townsperson
-from app.demo.playing.holding import present, require, until
+from app.demo.cast import Townsperson
+from app.demo.playing.holding import present, until
 from app.demo.playing.http_client import Answer, Browser
 from app.demo.playing.people import CODE, Company
 
@@ -14,26 +14,16 @@ PROVIDER: Final = "demo-id"
 LEVEL: Final = re.compile(r"Level (\d) of 4")
 
 
-async def enter_square(company: Company, browser: Browser, person: Townsperson) -> None:
-    """Sign in to the network in this browser."""
-    page = (await browser.open(f"{company.site('square')}/sign-in")).expect(200)
-    await browser.go_on(await browser.submit(page, "/sign-in", person=person.square_id), "/")
-
-
-async def say_in_public(company: Company, browser: Browser, post_id: str, text: str) -> None:
-    """Answer a post on the Square as whoever is signed in there."""
-    thread = (await browser.open(f"{company.site('square')}/posts/{post_id}")).expect(200)
-    await browser.go_on(await browser.submit(thread, "/posts", text=text), "/posts/")
-
-
 async def case_of(company: Company, person: Townsperson) -> dict[str, Any]:
     """The case of this person's complaint in the desk's queue, waiting for it."""
 
+    handle = company.scene.handle(person)
+
     async def look() -> dict[str, Any] | None:
         items = (await company.anna.get("/cases"))["items"]
-        return next((case for case in items if case["author"]["handle"] == person.handle), None)
+        return next((case for case in items if case["author"]["handle"] == handle), None)
 
-    return await until(look, f"a case for @{person.handle}")
+    return await until(look, f"a case for @{handle}")
 
 
 async def posted_reply(company: Company, case_id: str, text: str, *, purpose: str = "answer") -> dict[str, Any]:
@@ -47,18 +37,29 @@ async def posted_reply(company: Company, case_id: str, text: str, *, purpose: st
     return await until(look, "the reply in the thread")
 
 
-async def link_in_thread(company: Company, reader: Browser, post_id: str) -> str:
-    """The case link that the bank's reply carries, as everybody finds it in the thread."""
-    thread = (await reader.open(f"{company.site('square')}/posts/{post_id}")).expect(200)
-    return thread.link_to(f"{company.site('bank')}/c/")
+async def link_in_thread(company: Company, reader: Browser, person: Townsperson) -> str:
+    """The case link that the bank's reply carries, as everybody finds it in the thread of the complaint."""
+    return (await thread_with(company, reader, person, f"{company.site('bank')}/c/")).link_to(
+        f"{company.site('bank')}/c/"
+    )
 
 
-async def answered_link(company: Company, person: Townsperson, post_id: str, reader: Browser) -> str:
+async def thread_with(company: Company, reader: Browser, person: Townsperson, words: str) -> Answer:
+    """The public thread once it shows these words, which may come from another server."""
+
+    async def look() -> Answer | None:
+        thread = await company.scene.thread(reader, person)
+        return thread if thread.says(words) else None
+
+    return await until(look, f"{words!r} in the thread of @{company.scene.handle(person)}")
+
+
+async def answered_link(company: Company, person: Townsperson, reader: Browser) -> str:
     """Anna claims the person's case and answers in public; gives the link in the thread."""
     case = await case_of(company, person)
     (await company.anna.post(f"/cases/{case['id']}/claim")).expect(200)
     await posted_reply(company, case["id"], f"Buongiorno {person.first_name}, ne parliamo in privato da qui:")
-    return await link_in_thread(company, reader, post_id)
+    return await link_in_thread(company, reader, person)
 
 
 async def begin(browser: Browser, link: str) -> Answer:
@@ -73,30 +74,24 @@ async def name_account(browser: Browser, page: Answer, account: str, method: str
     return await browser.submit(page, page.path, account=account, method=method)
 
 
-async def approve_at_square(company: Company, browser: Browser, leaving: Answer, person: Townsperson) -> Answer:
-    """Over to the Square, sign in there if need be, agree; gives the redirect back, which nobody has followed yet."""
-    square = company.site("square")
-    there = (await browser.follow(leaving.expect(200), leaving.link_to(square))).expect(200)
-    if any(form.action == "/sign-in" for form in there.page.forms):
-        signed_in = await browser.submit(there, "/sign-in", person=person.square_id)
-        there = (await browser.go_on(signed_in, "/oauth/authorize")).expect(200)
-    require(there.says(f"@{person.handle}"), f"the Square does not ask @{person.handle}")
-    return await browser.submit(there, "/oauth/authorize", decision="approve")
+def callback_of(company: Company) -> str:
+    """Where sign-ins at the network come back to."""
+    return f"{company.site('bank')}/signin/{company.scene.connector}/callback"
 
 
-async def sign_in_at_square(company: Company, browser: Browser, link: str, named: str, person: Townsperson) -> Answer:
-    """From the link through the sign-in; gives the page that the bank shows at the return."""
-    leaving = await name_account(browser, await begin(browser, link), named, "sign_in")
-    back = await approve_at_square(company, browser, leaving, person)
-    return await browser.go_on(back, f"{company.site('bank')}/signin/square/callback")
+async def sign_in(company: Company, browser: Browser, link: str, named: Townsperson, person: Townsperson) -> Answer:
+    """From the link through the network's sign-in as `person`; gives the page that the bank shows at the return."""
+    account = f"@{company.scene.handle(named)}"
+    leaving = await name_account(browser, await begin(browser, link), account, "sign_in")
+    back = await company.scene.approve(browser, leaving, person)
+    return await browser.go_on(back, callback_of(company))
 
 
-async def code_in_messages(company: Company, browser: Browser) -> str:
-    """The code in the bank's newest direct message at the Square, waiting for it."""
+async def code_in_messages(company: Company, browser: Browser, person: Townsperson) -> str:
+    """The code in the bank's newest direct message to this person, waiting for it."""
 
     async def look() -> str | None:
-        page = (await browser.open(f"{company.site('square')}/messages/{BANK_ID}")).expect(200)
-        found = CODE.findall(page.page.words)
+        found = CODE.findall(await company.scene.messages(browser, person))
         return str(found[-1]) if found else None
 
     code = await until(look, "a direct message with a code")
