@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.errors import RiserboError, Unavailable
+from app.free_space import OPTION, FreeSpace, require_space
 from app.services import Services
 
 NAMING: Final = {
@@ -188,7 +190,8 @@ def create_engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
     """The writing and the reading engine for a database URL (`sqlite+aiosqlite://` or `postgresql+psycopg://`)."""
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite_engine(url, read_only=False), _sqlite_engine(url, read_only=True)
-    options: dict[str, Any] = {"pool_size": 8, "max_overflow": 8, "pool_timeout": 5, "pool_pre_ping": True}
+    # No overflow: connections beyond the pool are opened and closed again for each use, which a burst pays dearly.
+    options: dict[str, Any] = {"pool_size": 16, "max_overflow": 0, "pool_timeout": 5, "pool_pre_ping": True}
     write = create_async_engine(url, hide_parameters=True, **options)
     read = create_async_engine(url, hide_parameters=True, **options, execution_options={"postgresql_readonly": True})
     return write, read
@@ -197,8 +200,15 @@ def create_engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
 def _sqlite_engine(url: str, *, read_only: bool) -> AsyncEngine:
     """WAL with `synchronous=FULL`: nothing less survives a power cut (measured; see docs/decisions)."""
     size = 4 if read_only else 1
+    watched = {} if read_only else {OPTION: FreeSpace(Path(make_url(url).database or "."))}
     engine = create_async_engine(
-        url, pool_size=size, max_overflow=0, pool_timeout=10, connect_args={"timeout": 10}, hide_parameters=True
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={"timeout": 10},
+        hide_parameters=True,
+        execution_options=watched,
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -231,7 +241,7 @@ def _sqlite_engine(url: str, *, read_only: bool) -> AsyncEngine:
 
 def upsert(db: AsyncSession, model: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, of whichever database this is."""
-    return postgresql.insert(model) if db.get_bind().dialect.name == "postgresql" else sqlite.insert(model)
+    return postgresql.insert(model) if dialect_of(db) == "postgresql" else sqlite.insert(model)
 
 
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
@@ -253,6 +263,11 @@ def after_commit(db: AsyncSession, hook: AfterCommit) -> None:
     db.info.setdefault("after_commit", []).append(hook)
 
 
+def dialect_of(db: AsyncSession) -> str:
+    """`sqlite` or `postgresql`."""
+    return db.get_bind().dialect.name
+
+
 def services_of(db: AsyncSession) -> Services:
     """The services that opened this transaction."""
     services: Services = db.info["services"]
@@ -262,6 +277,7 @@ def services_of(db: AsyncSession) -> Services:
 @asynccontextmanager
 async def transaction(services: Services) -> AsyncIterator[AsyncSession]:
     """One writing transaction: committed on the way out, rolled back on an error, unless the error keeps changes."""
+    require_space(services.write_engine)
     async with AsyncSession(services.write_engine, expire_on_commit=False, info={"services": services}) as db:
         try:
             await db.begin()

@@ -29,12 +29,22 @@ class Lane(Generic[C, R]):
     """A bounded queue in front of `commit_group`.
 
     `commit_group` returns one outcome per command, in order: a result, or the exception that this command alone
-    deserves. If it raises, nothing of the group was stored: the group is split and replayed until the command at
-    fault stands alone (idempotent commands make the replay safe).
+    deserves. If it raises, what became of the group is not known: it is split and replayed until the command at fault
+    stands alone (idempotent commands make the replay safe). A fault of a `passing` kind may be nobody's (a database
+    that is away, a deadlock): a command that stands alone is tried once more, and after too many in a row all that is
+    left is refused. `Unavailable` refuses the whole group at once.
     """
 
-    def __init__(self, commit_group: CommitGroup[C, R], *, capacity: int = 2048, largest_group: int = 64) -> None:
+    def __init__(
+        self,
+        commit_group: CommitGroup[C, R],
+        *,
+        capacity: int = 2048,
+        largest_group: int = 64,
+        passing: tuple[type[Exception], ...] = (),
+    ) -> None:
         self._commit_group = commit_group
+        self._passing = passing
         self._queue: asyncio.Queue[_Waiting[C, R]] = asyncio.Queue(maxsize=capacity)
         self._largest_group = largest_group
         self._task: asyncio.Task[None] | None = None
@@ -81,21 +91,44 @@ class Lane(Generic[C, R]):
                     self._queue.task_done()
 
     async def _settle(self, group: list[_Waiting[C, R]]) -> None:
+        """In the order of arrival, which is the order of their numbers; so the later half waits for the earlier one."""
+        waiting, in_a_row = [group], 0
+        # from the whole group down to a command that stands alone, which is tried twice
+        hopeless = len(group).bit_length() + 2
+        while waiting:
+            part = waiting.pop()
+            fault = await self._try(part)
+            if fault is None:
+                in_a_row = 0
+                continue
+            in_a_row = in_a_row + 1 if isinstance(fault, self._passing) else 0
+            if isinstance(fault, Unavailable) or in_a_row >= hopeless:
+                _refuse_all([part, *waiting], fault)
+                return
+            if len(part) > 1:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+            elif in_a_row == 0 or (fault := await self._try(part)) is not None:
+                _refuse_all([part], fault)
+
+    async def _try(self, group: list[_Waiting[C, R]]) -> Exception | None:
+        """Commit and answer; gives what went wrong with the group, if it was not committed."""
         try:
             outcomes = await self._commit_group([waiting.command for waiting in group])
-        except Exception as fault:  # noqa: BLE001 (whatever it was, it belongs to one command of the group)
-            if len(group) == 1:
-                _refuse(group[0], fault)
-                return
-            middle = len(group) // 2
-            await self._settle(group[:middle])
-            await self._settle(group[middle:])
-            return
+        except Exception as fault:  # noqa: BLE001 (whatever it was, it belongs to somebody of the group)
+            return fault
         for waiting, outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 _refuse(waiting, outcome)
             elif not waiting.answer.done():
                 waiting.answer.set_result(outcome)
+        return None
+
+
+def _refuse_all(groups: Sequence[list[_Waiting[C, R]]], fault: Exception) -> None:
+    for group in groups:
+        for waiting in group:
+            _refuse(waiting, fault)
 
 
 def _refuse(waiting: _Waiting[C, R], fault: Exception) -> None:

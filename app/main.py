@@ -25,7 +25,7 @@ from app.channels.mastodon import mastodon_connector
 from app.channels.ports import Connector
 from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
-from app.conversations.posting import commit_group
+from app.conversations.committing import lane_of
 from app.conversations.routes import router as conversation_routes
 from app.database import create_engines
 from app.directory.csv_file import CsvDirectory
@@ -43,7 +43,6 @@ from app.http.proxies import TrustedProxies
 from app.http.request_ids import RequestIds
 from app.http.server import Listener
 from app.http.storage_faults import install_storage_faults
-from app.lane import Lane
 from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
 from app.outbound import OutboundClient
 from app.permissions import Level
@@ -210,7 +209,7 @@ async def assemble(
     await key_reader.dispose()
     vault = Vault(KeyFile(settings.keys / key_files.KEK_FILE), key_engine, clock)
     services = Services(write, read, vault, outbound, clock)
-    services.lane = Lane(lambda commands: commit_group(services, commands))
+    services.lane = lane_of(services)
     services.lane.start()
     log_key = key_files.read_signing_key(settings.keys / key_files.LOG_KEY_FILE)
     export_key = key_files.read_signing_key(settings.keys / key_files.EXPORT_KEY_FILE)

@@ -11,7 +11,7 @@ from app.actors import Staff
 from app.agents import queries
 from app.agents.service import actor_of
 from app.audit.service import record
-from app.database import reading, transaction
+from app.database import transaction
 from app.errors import Forbidden, Unauthenticated
 from app.http.dependencies import CurrentServices
 from app.sessions.dependencies import StaffSession
@@ -22,8 +22,7 @@ async def current_staff(session: StaffSession, services: CurrentServices) -> Asy
 
     What the role does not allow is refused with a leaf of its own, unless the refusal has brought one already.
     """
-    async with reading(services) as db:
-        account = await queries.account(db, session.staff_id) if session.staff_id else None
+    account = await queries.live_account(services, session.staff_id) if session.staff_id else None
     if account is None:
         raise Unauthenticated
     staff = actor_of(account, session)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import select
@@ -9,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Role, Staff
 from app.agents.models import StaffAccount
+from app.database import reading
 from app.errors import NotFound
 from app.permissions import Permission, require
+from app.services import Services
 
 DESK = (Role.AGENT.value, Role.SUPERVISOR.value)
 
@@ -19,6 +23,18 @@ async def account(db: AsyncSession, staff_id: UUID) -> StaffAccount | None:
     """An active account by id."""
     found = await db.get(StaffAccount, staff_id)
     return found if found is not None and found.active else None
+
+
+async def live_account(services: Services, staff_id: UUID) -> StaffAccount | None:
+    """`account`, together with whoever else is asked for just now."""
+    found = await services.lookups.of("staff accounts", partial(_by_id, services)).get(staff_id)
+    return found if found is not None and found.active else None
+
+
+async def _by_id(services: Services, ids: Sequence[UUID]) -> dict[UUID, StaffAccount]:
+    async with reading(services) as db:
+        found = (await db.execute(select(StaffAccount).where(StaffAccount.id.in_(ids)))).scalars()
+        return {account.id: account for account in found}
 
 
 async def all_accounts(db: AsyncSession, staff: Staff) -> list[StaffAccount]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, audit_name
 from app.audit.events import EVENTS
 from app.audit.models import Leaf, StreamHead
-from app.database import after_commit, before_commit, services_of, upsert
+from app.bulk import among, insert_many, listed, update_many
+from app.database import after_commit, before_commit, dialect_of, services_of, upsert
 from app.ids import new_id
 from security.encoding import canonical_json
 from security.merkle import leaf_hash
@@ -64,8 +66,9 @@ async def _write_leaves(db: AsyncSession) -> None:
         hashed = leaf_hash(leaf)
         heads[draft.stream] = (n + 1, hashed)
         rows.append({"id": draft.id, "stream": draft.stream, "n": n + 1, "leaf": leaf, "leaf_hash": hashed})
-    await db.execute(insert(Leaf), rows)
-    await _store_heads(db, heads)
+    await insert_many(db, Leaf, rows)
+    changes = [{"stream": stream, "n": n, "head": head} for stream, (n, head) in heads.items()]
+    await update_many(db, StreamHead, "stream", changes)
     services = services_of(db)
     after_commit(db, lambda: services.wakeups.notify(SEQUENCER_TOPIC))
 
@@ -91,26 +94,22 @@ async def _lock_heads(db: AsyncSession, streams: list[str]) -> dict[str, tuple[i
 
     Born before any lock is taken: who waits for somebody else's new stream must not hold a head that the other needs.
     """
-    wanted = StreamHead.stream.in_(streams)
-    known = set((await db.execute(select(StreamHead.stream).where(wanted))).scalars())
+    dialect, connection = dialect_of(db), await db.connection()
+    wanted = listed(dialect, streams)
+    known = set((await connection.execute(_known(dialect), wanted)).scalars())
     if len(known) < len(streams):
         born = [{"stream": stream, "n": 0, "head": NO_PREVIOUS} for stream in streams if stream not in known]
-        await db.execute(upsert(db, StreamHead).values(born).on_conflict_do_nothing())
-    statement = (
-        select(StreamHead.stream, StreamHead.n, StreamHead.head)
-        .where(wanted)
-        .order_by(StreamHead.stream)
-        .with_for_update()
-    )
-    return {row.stream: (row.n, row.head) for row in await db.execute(statement)}
+        await connection.execute(upsert(db, StreamHead).values(born).on_conflict_do_nothing())
+    rows = await connection.execute(_locked(dialect), wanted)
+    return {row.stream: (row.n, row.head) for row in rows}
 
 
-async def _store_heads(db: AsyncSession, heads: Mapping[str, tuple[int, bytes]]) -> None:
-    insertion = upsert(db, StreamHead).values(
-        [{"stream": stream, "n": n, "head": head} for stream, (n, head) in sorted(heads.items())]
-    )
-    await db.execute(
-        insertion.on_conflict_do_update(
-            index_elements=["stream"], set_={"n": insertion.excluded.n, "head": insertion.excluded.head}
-        )
-    )
+@lru_cache
+def _known(dialect: str) -> Select[*tuple[Any, ...]]:
+    return select(StreamHead.stream).where(among(dialect, StreamHead.stream))
+
+
+@lru_cache
+def _locked(dialect: str) -> Select[*tuple[Any, ...]]:
+    heads = select(StreamHead.stream, StreamHead.n, StreamHead.head).where(among(dialect, StreamHead.stream))
+    return heads.order_by(StreamHead.stream).with_for_update()

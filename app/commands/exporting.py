@@ -33,11 +33,10 @@ class ExportFailed(Exception):
 
 async def officer(house: Installation, token: str) -> Staff:
     """Whose token this is; raises `Unauthenticated`. What the role may do is the service's to say."""
-    async with reading(house.services) as db:
-        session = await sessions.find(db, token, house.services.clock())
-        account = None
-        if session is not None and session.kind == rules.API and session.staff_id is not None:
-            account = await agents.account(db, session.staff_id)
+    session = await sessions.find(house.services, token, house.services.clock())
+    account = None
+    if session is not None and session.kind == rules.API and session.staff_id is not None:
+        account = await agents.live_account(house.services, session.staff_id)
     if session is None or account is None:
         raise Unauthenticated("This token is not valid, or not any more. Get one with POST /api/v1/tokens.")
     return actor_of(account, session)

@@ -16,8 +16,9 @@ from app.agents.dependencies import CurrentStaff
 from app.cases import queries as cases
 from app.cases import service as case_service
 from app.conversations import queries, reading, service
+from app.conversations.committing import Posted
 from app.conversations.models import Conversation
-from app.conversations.posting import LONGEST_KEY, Posted, post_message
+from app.conversations.posting import LONGEST_KEY, post_message
 from app.conversations.queries import Entry, Window
 from app.conversations.rules import LARGEST_NUMBER
 from app.conversations.schemas import (

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
-from app.database import reading, transaction
+from app.database import transaction
 from app.errors import Unauthenticated
 from app.http.admission import PROVED, Standing
 from app.http.dependencies import CurrentServices, Now
@@ -28,8 +28,7 @@ async def _session(
     request: Request, services: CurrentServices, now: Now, kinds: tuple[str, ...], token: str
 ) -> Session:
     """The live session of a token; last-seen is written in a transaction of its own, at most once a minute."""
-    async with reading(services) as db:
-        session = await service.find(db, token, now)
+    session = await service.find(services, token, now)
     if session is None or session.kind not in kinds:
         raise SessionOver
     if session.kind == rules.STAFF and rules.is_idle(session.kind, session.level, session.last_seen_at, now):

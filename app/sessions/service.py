@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import reading
 from app.ids import new_id
 from app.permissions import Level
+from app.services import Services
 from app.sessions import rules
 from app.sessions.models import Session
 from security.tokens import new_token, token_hash
@@ -64,12 +68,18 @@ async def _start(db: AsyncSession, kind: str, now: datetime, lifetime: timedelta
     return Started(session, token)
 
 
-async def find(db: AsyncSession, token: str, now: datetime) -> Session | None:
+async def find(services: Services, token: str, now: datetime) -> Session | None:
     """The session of this token unless it has ended or expired; a locked or idle one is returned, for its owner."""
-    session = (await db.execute(select(Session).where(Session.token_hash == token_hash(token)))).scalar_one_or_none()
+    session = await services.lookups.of("sessions", partial(_by_hash, services)).get(token_hash(token))
     if session is None or session.ended_at is not None or session.expires_at <= now:
         return None
     return session
+
+
+async def _by_hash(services: Services, hashes: Sequence[bytes]) -> dict[bytes, Session]:
+    async with reading(services) as db:
+        found = (await db.execute(select(Session).where(Session.token_hash.in_(hashes)))).scalars()
+        return {session.token_hash: session for session in found}
 
 
 async def touch(db: AsyncSession, session_id: UUID, now: datetime) -> None:

@@ -15,9 +15,9 @@ from uuid import UUID
 import pytest
 
 from app.actors import Customer, Role, Staff
-from app.conversations.posting import commit_group, post_message
+from app.conversations.committing import lane_of
+from app.conversations.posting import post_message
 from app.database import create_engines
-from app.lane import Lane
 from app.outbound import OutboundClient
 from app.services import Services
 from app.vault import KeyFile, Vault
@@ -164,7 +164,7 @@ async def services_of(folder: Path) -> AsyncIterator[Services]:
     (write, read), (keys, unused) = (create_engines(f"sqlite+aiosqlite:///{folder / name}") for name in FILES)
     clock = Clock()
     services = Services(write, read, Vault(KeyFile(folder / "kek.json"), keys, clock), OutboundClient(), clock)
-    services.lane = Lane(lambda commands: commit_group(services, commands))
+    services.lane = lane_of(services)
     services.lane.start()
     try:
         yield services

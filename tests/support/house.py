@@ -38,11 +38,11 @@ from app.cases.models import Case
 from app.cases.rules import CaseClocks
 from app.channels.ports import Connector
 from app.conversations import service as rooms
-from app.conversations.posting import Posted, commit_group, post_message
+from app.conversations.committing import Posted, lane_of
+from app.conversations.posting import post_message
 from app.database import Base, create_engines, reading, transaction
 from app.handover.ports import HandoverPorts
 from app.ids import new_id
-from app.lane import Lane
 from app.outbound import OutboundClient
 from app.permissions import DataClass, Level
 from app.services import Services
@@ -347,7 +347,7 @@ async def open_house(plan: Blueprint, folder: Path, server: PostgresServer | Non
     clock, square = Clock(), SquareStandIn()
     urls = urls_of(names, server)
     async with _services(urls, kek, clock) as (services, engines):
-        services.lane = Lane(lambda commands: commit_group(services, commands))
+        services.lane = lane_of(services)
         services.lane.start()
         connector = square.connector()
         ports = HandoverPorts((connector,), PUBLIC_URL, "Banca Esempio", "800 000 000")

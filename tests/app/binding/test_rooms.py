@@ -22,7 +22,7 @@ from app.binding.models import Attempt, Binding
 from app.binding.rules import State
 from app.conversations.errors import RoomLocked
 from app.conversations.models import Conversation
-from app.database import reading, transaction
+from app.database import transaction
 from app.limits.errors import Locked
 from app.permissions import Level
 from app.sessions import service as sessions
@@ -54,8 +54,7 @@ async def room_of(bank: Bank, bound: Bound) -> Conversation:
 
 
 async def session_by(bank: Bank, token: str) -> Session | None:
-    async with reading(bank.services) as db:
-        return await sessions.find(db, token, bank.clock())
+    return await sessions.find(bank.services, token, bank.clock())
 
 
 async def step_up_attempt(bank: Bank) -> Attempt:

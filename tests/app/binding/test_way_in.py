@@ -7,7 +7,6 @@ import pytest
 from app.binding.models import Attempt, Binding, Proof
 from app.binding.rules import State
 from app.conversations.models import Conversation
-from app.database import reading
 from app.permissions import Level
 from app.sessions import service as sessions
 from app.sessions.models import Session
@@ -21,8 +20,7 @@ async def test_sign_in_and_sms_open_an_own_room_at_l2(bank: Bank) -> None:
     assert (binding.state, binding.level) == ("active", 2)
     room: Conversation = await bank.one(Conversation, bound.conversation_id)
     assert (room.binding_id, room.session_id, room.level) == (bound.binding_id, bound.session_id, 2)
-    async with reading(bank.services) as db:
-        session = await sessions.find(db, bound.session_token, bank.clock())
+    session = await sessions.find(bank.services, bound.session_token, bank.clock())
     assert session is not None
     assert (session.binding_id, session.level, session.locked) == (bound.binding_id, 2, False)
 

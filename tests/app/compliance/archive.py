@@ -28,13 +28,13 @@ from app.compliance import service, verifier
 from app.compliance.building import BUILD_EXPORT, build_export
 from app.compliance.models import Export
 from app.compliance.ports import CompliancePorts
+from app.conversations.committing import Posted, lane_of
 from app.conversations.models import Conversation
-from app.conversations.posting import Posted, commit_group, post_message
+from app.conversations.posting import post_message
 from app.database import transaction
 from app.handover import service as handover
 from app.handover.ports import HandoverPorts
 from app.ids import new_id
-from app.lane import Lane
 from app.notifications.service import Work, claim
 from app.permissions import DataClass
 from app.services import Services
@@ -255,7 +255,7 @@ def _connector(bank: Bank) -> Connector:
 async def open_archive(urls: DatabaseUrls, folder: Path) -> AsyncIterator[Archive]:
     async with open_bank(urls, folder) as bank:
         services = bank.services
-        services.lane = Lane(lambda commands: commit_group(services, commands))
+        services.lane = lane_of(services)
         services.lane.start()
         log_key = SigningKey(ORIGIN, Ed25519PrivateKey.generate())
         exports, outside = folder / "exports", folder / "outside"

@@ -12,10 +12,10 @@ import pytest
 from app.agents import service as agents
 from app.cases import service as cases
 from app.cases.rules import Outcome
-from app.conversations import posting, service
+from app.conversations import committing, posting, service
+from app.conversations.committing import Posted, PostMessage
 from app.conversations.errors import MessageKeyReused, NotYourRoom, RoomClosed, RoomLocked
 from app.conversations.models import Message
-from app.conversations.posting import Posted, PostMessage
 from app.errors import Unauthenticated
 from app.lane import Lane
 from app.sessions import service as sessions
@@ -132,7 +132,7 @@ async def test_a_group_whose_commit_fails_stores_nothing_and_its_replay_everythi
     """The first commit breaks after all was written; the replay in halves finds nothing doubled."""
     room = await house.room()
     commands = [await prepared(house, room, number) for number in range(4)]
-    real, failed = posting._ground, []
+    real, failed = committing._group, []
 
     async def once(db: Any, group: Any) -> Any:
         if not failed:
@@ -144,7 +144,7 @@ async def test_a_group_whose_commit_fails_stores_nothing_and_its_replay_everythi
             db.commit = broken
         return await real(db, group)
 
-    monkeypatch.setattr(posting, "_ground", once)
+    monkeypatch.setattr(committing, "_group", once)
     lane = house.services.lane
     assert lane is not None
     answers = await asyncio.gather(*(lane.submit(one) for one in commands))
@@ -159,7 +159,7 @@ async def test_an_answer_lost_after_the_commit_is_found_by_the_replay(
 ) -> None:
     room = await house.room()
     commands = [await prepared(house, room, number) for number in range(3)]
-    real, lost = posting.commit_group, []
+    real, lost = committing.commit_group, []
 
     async def losing(services: Any, group: Any) -> Any:
         outcomes = await real(services, group)
@@ -181,6 +181,6 @@ async def test_an_answer_lost_after_the_commit_is_found_by_the_replay(
 async def test_two_processes_that_get_the_same_retry_store_one_message(house: House) -> None:
     room = await house.room()
     groups = [[await prepared(house, room, 1)] for _ in range(6)]
-    outcomes = await asyncio.gather(*(posting.commit_group(house.services, group) for group in groups))
+    outcomes = await asyncio.gather(*(committing.commit_group(house.services, group) for group in groups))
     assert len({one.message_id for [one] in outcomes if isinstance(one, Posted)}) == 1
     assert len(await house.all(Message)) == 1

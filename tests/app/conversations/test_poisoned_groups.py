@@ -25,9 +25,10 @@ from app.agents import service as agents
 from app.cases import service as cases
 from app.cases.rules import Outcome
 from app.conversations import queries, service
+from app.conversations.committing import Posted
 from app.conversations.errors import MessageKeyReused, NeverHere, NotYourRoom, RoomClosed, RoomLocked
 from app.conversations.models import Conversation, Message, RoomEvent
-from app.conversations.posting import Posted, post_message
+from app.conversations.posting import post_message
 from app.conversations.queries import Window
 from app.database import reading
 from app.errors import Invalid, NotFound, RiserboError, Unauthenticated

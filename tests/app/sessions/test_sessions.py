@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.database import reading, transaction
+from app.database import transaction
 from app.http.problems import install_problem_handlers
 from app.ids import new_id
 from app.permissions import Level
@@ -29,8 +29,7 @@ async def staff(house: House, **options: Any) -> Started:
 
 
 async def is_known(house: House, token: str) -> bool:
-    async with reading(house.services) as db:
-        return await service.find(db, token, house.clock()) is not None
+    return await service.find(house.services, token, house.clock()) is not None
 
 
 async def raised(house: House, session: Session, level: Level = Level.L3, binding: Any = None) -> Started:

@@ -31,13 +31,13 @@ from app.channels.ports import ArrivedPost, PostRef, PublishedReply, TextTooLong
 from app.compliance.building import BUILD_EXPORT, build_export
 from app.compliance.ports import CompliancePorts
 from app.conversations import service as rooms_service
+from app.conversations.committing import lane_of
 from app.conversations.models import Conversation, RoomWatch
-from app.conversations.posting import commit_group, post_message
+from app.conversations.posting import post_message
 from app.database import reading, transaction
 from app.guard.models import Finding
 from app.handover.models import GuardBlock, Reply
 from app.handover.ports import HandoverPorts
-from app.lane import Lane
 from app.main import Installation, Parts, create_staff_app, page_settings
 from app.notifications.service import claim
 from app.permissions import Level
@@ -158,7 +158,7 @@ async def opened_desk(urls: DatabaseUrls, folder: Path) -> AsyncIterator[Desk]:
         services = bank.services
         connector = replace(bank.ports.connectors[0], publisher=Publisher())
         bank.ports = replace(bank.ports, connectors=(connector,))
-        services.lane = Lane(lambda commands: commit_group(services, commands))
+        services.lane = lane_of(services)
         services.lane.start()
         for name, label in (("log", "bank.example/log"), ("export", "bank.example/log/export")):
             key_files.make_signing_key_file(folder / name, label)
