@@ -1,7 +1,8 @@
 """Refuses new work while the disk under a SQLite database is nearly full: the log could not be checkpointed any more.
 
 A full disk loses nothing, but what is freed afterwards then buys a few writes only (measured; docs/faults.md). So the
-last room is kept: reading, the export and the sweeps go on. PostgreSQL's disk is its own server's to watch.
+last room is kept for what must go on: the leaves of reading, the log, deliveries, sweeps. Refused are messages and new
+keys, that is cases, rooms and exports. PostgreSQL's disk is its own server's to watch.
 """
 
 from __future__ import annotations
