@@ -41,18 +41,22 @@ def demo(
     *,
     headless: Annotated[bool, typer.Option("--headless", help="Play all parts, verify, say whether it held.")] = False,
     keep: Annotated[Path | None, typer.Option(help="With --headless: leave bag and trust.json here.")] = None,
+    network: Annotated[str, typer.Option(help="With --headless: square, or mastodon on two snac servers.")] = "square",
+    snac: Annotated[Path | None, typer.Option(help="With --network mastodon: the program, if not on PATH.")] = None,
     listen: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
 ) -> None:
     """Start a throw-away bank on loopback and print where to begin."""
     if keep is not None and not headless:
         raise WrongUse("--keep goes with --headless: only the headless story leaves a bag")
+    if (network != "square" or snac is not None) and not headless:
+        raise WrongUse("--network and --snac go with --headless: by hand the story is played on the Square")
     from app.demo.running import require_loopback, run_demo
 
     require_loopback(listen)
     if headless:
-        from app.demo.headless import play
+        from app.commands.playing import play_story
 
-        raise typer.Exit(play(keep))
+        raise typer.Exit(play_story(keep, network, snac))
     asyncio.run(run_demo(listen))
 
 
