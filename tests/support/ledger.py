@@ -142,8 +142,11 @@ class Client:
                 await self.one()
         finally:
             self.idle.set()
-            for line in self._lines.values():
-                line.close()
+            self.close()
+
+    def close(self) -> None:
+        for line in self._lines.values():
+            line.close()
 
     def pause(self) -> None:
         """Bring the wish under way to its end, begin no other."""
@@ -156,6 +159,11 @@ class Client:
     def stop(self) -> None:
         self.stopping = True
         self._pause.set()
+
+    async def say(self, place: Place) -> str:
+        """One ordinary message over a new connection; `ok`, or `refused`."""
+        self._lines[place.line].close()
+        return await self.until_known(self._wish(place, "plain"))
 
     async def one(self) -> None:
         """One wish, ordinary or odd."""
@@ -285,6 +293,13 @@ class Crowd:
                 await asyncio.sleep(0.01)
         return time.monotonic() - moment
 
+    async def work(self, messages: int, seconds: float) -> None:
+        """Until so many more are acknowledged, or the time is over: moments that are random however slow the machine."""
+        wanted, end = self.acknowledged + messages, time.monotonic() + seconds
+        while self.acknowledged < wanted and time.monotonic() < end:
+            self._raise()
+            await asyncio.sleep(0.003)
+
     async def stop(self) -> None:
         for client in self.clients:
             client.stop()
@@ -309,14 +324,16 @@ class Crowd:
         """Answers that nobody should have got."""
         return [f"{client.name}: {what}" for client in self.clients for what in client.tally.wrong]
 
+    @property
+    def answers(self) -> Counter[str]:
+        """How often each status came; `lost` where no whole answer did."""
+        return sum((client.tally.answers for client in self.clients), Counter[str]())
+
     def figures(self) -> dict[str, object]:
-        answers: Counter[str] = Counter()
-        for client in self.clients:
-            answers += client.tally.answers
         return {
             "clients": len(self.clients),
             "acknowledged": self.acknowledged,
             "acknowledged_again": sum(client.tally.repeated for client in self.clients),
             "unknown_then_resolved": sum(client.tally.unknown for client in self.clients),
-            "answers": dict(sorted(answers.items())),
+            "answers": dict(sorted(self.answers.items())),
         }
