@@ -221,7 +221,7 @@ class Client:
     def _turned_away(self, wish: Wish, answer: Answer, about: Mapping[str, object], *, certain: bool) -> str:
         code = self._problem(answer)
         # "nothing was stored" is a promise: half of those who hear it never ask again, and it must be true
-        if code in ("unavailable", "too_many") and certain and self._chance.random() < 0.5:
+        if code in ("unavailable", "too_many", "storage_full") and certain and self._chance.random() < 0.5:
             self._note("refused", wish, status=answer.status, code=code, **about)
             return "nothing stored"
         if answer.status == 429 or answer.status >= 500:
@@ -252,9 +252,9 @@ class Client:
             self.tally.wrong.append(f"{answer.status}: {answer.body[:200]!r}")
             return "?"
         code = str(answer.json()["code"])
-        if answer.status in (429, 503) and not answer.headers.get("retry-after", "").isdigit():
+        if answer.status in (429, 503, 507) and not answer.headers.get("retry-after", "").isdigit():
             self.tally.wrong.append(f"{answer.status} {code} without Retry-After")
-        if answer.status >= 500 and answer.status != 503:
+        if answer.status >= 500 and answer.status not in (503, 507):
             self.tally.wrong.append(f"{answer.status} {code}")
         return code
 
