@@ -205,6 +205,24 @@ def verify(context: typer.Context) -> None:
     raise typer.Exit(verifier.main(context.args))
 
 
+@commands.command()
+def bench(
+    *,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the report here, as Markdown.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute: whether it runs, not how fast.")] = False,
+    postgres: Annotated[str, typer.Option(help="URL of a server where databases may be made; else SQLite alone.")] = "",
+    pgbench: Annotated[str, typer.Option(help="The program; else the one on the PATH.")] = "",
+    part: Annotated[list[str] | None, typer.Option(help="lane, sizes, reads or workers; else all.")] = None,
+    store: Annotated[list[str] | None, typer.Option(help="sqlite or postgres; else both.")] = None,
+) -> None:
+    """Measure this version on this machine against the same rows without it, in throw-away installations."""
+    from app.commands import benchmark
+
+    wish = benchmark.Wish(quick, part or [], store or [], postgres, pgbench, json_file, markdown)
+    typer.echo(benchmark.bench(wish))
+
+
 @keys.command("rotate")
 def keys_rotate(folder: Folder = HERE) -> None:
     """Add a key-encryption key, make it current, wrap every data key anew; the service may run meanwhile."""
