@@ -303,12 +303,14 @@ class Crowd:
     async def stop(self) -> None:
         for client in self.clients:
             client.stop()
-        try:
-            async with asyncio.timeout(60):
-                await asyncio.gather(*self._tasks)
-        finally:
-            for task in self._tasks:
-                task.cancel()
+        async with asyncio.timeout(60):
+            await asyncio.gather(*self._tasks)
+
+    async def drop(self) -> None:
+        """End every client where it is; after a test that failed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _raise(self) -> None:
         for task in self._tasks:
