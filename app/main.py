@@ -101,7 +101,9 @@ class Installation:
     engines: list[AsyncEngine] = field(default_factory=list)
 
     async def close(self) -> None:
-        """Commit what the lane holds, then give the databases back."""
+        """Commit what the lane holds and what the streams left to write, then give the databases back."""
+        if self.services.delivery is not None:
+            await self.services.delivery.drain()
         if self.services.lane is not None:
             await self.services.lane.stop()
         for engine in self.engines:
