@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.errors import Unavailable
+from app.free_space import require_space
 from app.ids import new_id
 from security.encoding import unb64url
 from security.envelope import Place, key_id_of, open_sealed, seal
@@ -121,7 +122,8 @@ class Vault:
         return "<Vault>"
 
     async def create_key(self, purpose: str, *, name: str | None = None) -> DataKey:
-        """A new data key, committed to the key store before it is returned."""
+        """A new data key, committed to the key store before it is returned; `StorageFull` where its disk is."""
+        require_space(self._engine)
         key = new_data_key(new_id(self._clock()))
         wrapped = await self._provider.wrap(key)
         async with self._engine.begin() as connection:
