@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -96,10 +97,8 @@ class Nemesis:
 
     async def pool_exhausted(self) -> None:
         """Somebody else holds a lock that everybody needs, until the app's pools are empty and callers give up."""
-        with psycopg.connect(self.postgres.server.conninfo(self.names[0])) as connection:
-            connection.execute("SET lock_timeout = '10s'")
-            connection.execute("LOCK TABLE sessions, conversations IN ACCESS EXCLUSIVE MODE")
-            await self._moment(*in_every_run_or_soak((1.0, 6.5), (1.0, 8.0)))
+        seconds = self.chance.uniform(*in_every_run_or_soak((1.0, 6.5), (1.0, 8.0)))
+        await asyncio.to_thread(self._lock_for, seconds)
 
     async def connections_refused(self) -> None:
         """PostgreSQL lives, the way to it does not."""
@@ -110,6 +109,12 @@ class Nemesis:
 
     async def _moment(self, least: float, most: float) -> None:
         await asyncio.sleep(self.chance.uniform(least, most))
+
+    def _lock_for(self, seconds: float) -> None:
+        with psycopg.connect(self.postgres.server.conninfo(self.names[0])) as connection:
+            connection.execute("SET lock_timeout = '10s'")
+            connection.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+            time.sleep(seconds)
 
     def _terminate(self) -> None:
         with psycopg.connect(self.postgres.server.conninfo(), autocommit=True) as connection:

@@ -137,6 +137,7 @@ async def rig(
             for name, places in places_of(ground, served).items()
         ]
         crowd = Crowd(clients)
+        stack.push_async_callback(crowd.drop)
         yield Rig(ground, served, crowd, Judge(ground.settings(), ledger, direct), proxy, names)
         await crowd.stop()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crashes.bag import a_bag_of_the_whole_log_verifies
 from tests.crashes.rig import HEAVY, Prepared, rig
 from tests.support.soak import SOAK, chance, in_every_run_or_soak, keep_figures, percentile
 
@@ -17,6 +18,7 @@ STOPS = in_every_run_or_soak(5, 100)
 MESSAGES_BETWEEN = in_every_run_or_soak(150, 1500)
 SECONDS_BETWEEN = in_every_run_or_soak(2.0, 10.0)
 WHILE_STARTING = 0.25
+COLD_AFTER = (6, 7, 14, 15)
 
 
 async def test_a_killed_server_loses_no_acknowledged_message(
@@ -24,7 +26,7 @@ async def test_a_killed_server_loses_no_acknowledged_message(
 ) -> None:
     seed, random = chance(f"killed app on {database_kind}")
     async with rig(prepared, tmp_path / "house", random) as it:
-        await it.start(cold=True)
+        await it.start()
         it.crowd.start()
         kills = 0
         while kills < KILLS:
@@ -36,9 +38,10 @@ async def test_a_killed_server_loses_no_acknowledged_message(
                 await asyncio.sleep(random.uniform(0.0, 0.4))
                 await it.kill()
                 kills += 1
-            await it.start(cold=SOAK or kills % 10 == 0)
+            await it.start(cold=SOAK or kills in COLD_AFTER)
             await it.look()
         await it.look(whole=True)
+        assert await a_bag_of_the_whole_log_verifies(it, tmp_path) >= it.judge.leaves
         assert it.crowd.acknowledged >= KILLS
         keep_figures(f"killed-app-{database_kind}", seed=seed, kills=kills, **it.figures())
 
