@@ -12,6 +12,7 @@ from uuid import UUID
 
 import typer
 
+from app.commands.channels import verbs as channels
 from app.commands.wrong_use import WrongUse
 
 HOLDS: Final = 0
@@ -34,6 +35,7 @@ keys = typer.Typer(name="keys", help="Key-encryption keys: rotation.", no_args_i
 agents = typer.Typer(name="agents", help="Staff accounts.", no_args_is_help=True, rich_markup_mode=None)
 commands.add_typer(keys)
 commands.add_typer(agents)
+commands.add_typer(channels)
 
 
 @commands.command()

@@ -589,6 +589,19 @@ async def approve(url: str, server: Server, name: str) -> dict[str, str]:
     return dict(parse_qsl(parts.query)) | {"path": parts.path}
 
 
+def consent(url: str, server: Server, name: str) -> str:
+    """The code of an application that has no address to return to, as the server's page shows it."""
+    asked = dict(parse_qsl(urlsplit(url).query))
+    app, account = server.apps[asked["client_id"]], server.fediverse.find(name, server.site)
+    assert account is not None
+    assert asked["redirect_uri"] in app.redirect_uris
+    assert set(asked["scope"].split()) <= app.scopes
+    until, code = server.fediverse.now() + timedelta(minutes=10), secrets.token_urlsafe(24)
+    scopes = set(asked["scope"].split())
+    server.grants[code] = Grant(app, account, asked["redirect_uri"], scopes, asked["code_challenge"], until)
+    return code
+
+
 def as_json(value: object, status: int = 200) -> Response:
     """An answer that a test puts in the way of the next call."""
     return Response(json.dumps(value), status, media_type="application/json")
