@@ -12,6 +12,7 @@ from uuid import UUID
 
 import typer
 
+from app.commands.channels import verbs as channels
 from app.commands.wrong_use import WrongUse
 
 HOLDS: Final = 0
@@ -34,6 +35,7 @@ keys = typer.Typer(name="keys", help="Key-encryption keys: rotation.", no_args_i
 agents = typer.Typer(name="agents", help="Staff accounts.", no_args_is_help=True, rich_markup_mode=None)
 commands.add_typer(keys)
 commands.add_typer(agents)
+commands.add_typer(channels)
 
 
 @commands.command()
@@ -41,18 +43,22 @@ def demo(
     *,
     headless: Annotated[bool, typer.Option("--headless", help="Play all parts, verify, say whether it held.")] = False,
     keep: Annotated[Path | None, typer.Option(help="With --headless: leave bag and trust.json here.")] = None,
+    network: Annotated[str, typer.Option(help="With --headless: square, or mastodon on two snac servers.")] = "square",
+    snac: Annotated[Path | None, typer.Option(help="With --network mastodon: the program, if not on PATH.")] = None,
     listen: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
 ) -> None:
     """Start a throw-away bank on loopback and print where to begin."""
     if keep is not None and not headless:
         raise WrongUse("--keep goes with --headless: only the headless story leaves a bag")
+    if (network != "square" or snac is not None) and not headless:
+        raise WrongUse("--network and --snac go with --headless: by hand the story is played on the Square")
     from app.demo.running import require_loopback, run_demo
 
     require_loopback(listen)
     if headless:
-        from app.demo.headless import play
+        from app.commands.playing import play_story
 
-        raise typer.Exit(play(keep))
+        raise typer.Exit(play_story(keep, network, snac))
     asyncio.run(run_demo(listen))
 
 
@@ -199,6 +205,24 @@ def verify(context: typer.Context) -> None:
     from app.compliance import verifier
 
     raise typer.Exit(verifier.main(context.args))
+
+
+@commands.command()
+def bench(
+    *,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the report here, as Markdown.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute: whether it runs, not how fast.")] = False,
+    postgres: Annotated[str, typer.Option(help="URL of a server where databases may be made; else SQLite alone.")] = "",
+    pgbench: Annotated[str, typer.Option(help="The program; else the one on the PATH.")] = "",
+    part: Annotated[list[str] | None, typer.Option(help="lane, sizes, reads or workers; else all.")] = None,
+    store: Annotated[list[str] | None, typer.Option(help="sqlite or postgres; else both.")] = None,
+) -> None:
+    """Measure this version on this machine against the same rows without it, in throw-away installations."""
+    from app.commands import benchmark
+
+    wish = benchmark.Wish(quick, part or [], store or [], postgres, pgbench, json_file, markdown)
+    typer.echo(benchmark.bench(wish))
 
 
 @keys.command("rotate")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,7 +35,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.errors import RiserboError, Unavailable
-from app.free_space import OPTION, FreeSpace, require_space
+from app.free_space import require_space
 from app.services import Services
 
 NAMING: Final = {
@@ -200,15 +199,8 @@ def create_engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
 def _sqlite_engine(url: str, *, read_only: bool) -> AsyncEngine:
     """WAL with `synchronous=FULL`: nothing less survives a power cut (measured; see docs/decisions)."""
     size = 4 if read_only else 1
-    watched = {} if read_only else {OPTION: FreeSpace(Path(make_url(url).database or "."))}
     engine = create_async_engine(
-        url,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=10,
-        connect_args={"timeout": 10},
-        hide_parameters=True,
-        execution_options=watched,
+        url, pool_size=size, max_overflow=0, pool_timeout=10, connect_args={"timeout": 10}, hide_parameters=True
     )
 
     @event.listens_for(engine.sync_engine, "connect")

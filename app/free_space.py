@@ -1,7 +1,8 @@
 """Refuses new work while the disk under a SQLite database is nearly full: the log could not be checkpointed any more.
 
 A full disk loses nothing, but what is freed afterwards then buys a few writes only (measured; docs/faults.md). So the
-last room is kept: reading, the export and the sweeps go on. PostgreSQL's disk is its own server's to watch.
+last room is kept for what must go on: the leaves of reading, the log, deliveries, sweeps. Refused are messages and new
+keys, that is cases, rooms and exports. PostgreSQL's disk is its own server's to watch.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from weakref import WeakKeyDictionary
 
+from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Unavailable
 
 LEAST_FREE: Final = 64 * 1024 * 1024
 LOOK_EVERY: Final = 0.25
-OPTION: Final = "free_space"
-"""The execution option of a writing engine that carries its `FreeSpace`."""
 
 
 class StorageFull(Unavailable):
@@ -64,8 +65,14 @@ class FreeSpace:
         return disk.f_bavail * disk.f_frsize >= max(LEAST_FREE, 2 * waiting)
 
 
+_watches: WeakKeyDictionary[Engine, FreeSpace] = WeakKeyDictionary()
+
+
 def require_space(engine: AsyncEngine) -> None:
-    """Raise `StorageFull` if the database of this writing engine has no room left; silent where nobody watches."""
-    watched = engine.get_execution_options().get(OPTION)
-    if isinstance(watched, FreeSpace):
-        watched.require()
+    """Raise `StorageFull` if the SQLite file of this engine has no room left; never for another database."""
+    if engine.url.get_backend_name() != "sqlite" or not engine.url.database:
+        return
+    watch = _watches.get(engine.sync_engine)
+    if watch is None:
+        watch = _watches[engine.sync_engine] = FreeSpace(Path(engine.url.database))
+    watch.require()

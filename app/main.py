@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -50,6 +52,7 @@ from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import Settings
 from app.vault import KeyFile, Vault
+from app.wakeup_bridge import Bridge, bridge_for
 from app.web.cross_origin import CrossSiteWrites
 from app.web.entry_pages import router as entry_pages
 from app.web.error_pages import error_words, render_error
@@ -62,6 +65,8 @@ from app.web.staff_pages import router as staff_pages
 from app.web.statics import router as static_routes
 
 VERSION: Final = "0.1.0"
+DRAIN: Final = 5.0
+"""Seconds that a stop gives to marks and leases; a database that is away must not hold it up for ever."""
 
 
 class NotReady(Exception):
@@ -98,9 +103,16 @@ class Installation:
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
+    bridge: Bridge | None = None
 
     async def close(self) -> None:
-        """Commit what the lane holds, then give the databases back."""
+        """Commit what the lane holds and what the streams left to write, then give the databases back."""
+        if self.bridge is not None:
+            await self.bridge.stop()
+        if self.services.delivery is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN):
+                    await self.services.delivery.drain()
         if self.services.lane is not None:
             await self.services.lane.stop()
         for engine in self.engines:
@@ -236,6 +248,7 @@ async def assemble(
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
+        bridge=bridge_for(write, services.wakeups, clock),
     )
 
 

@@ -30,6 +30,7 @@ class Services:
 
     `write_engine` is the only engine that may change anything. On SQLite it has one connection; `read_engine` has
     a pool that the database itself refuses to write through. `traffic` counts refused requests by door and status.
+    `delivery` is the hub of the live streams, made at the first one (`conversations.delivery.hub_of`).
     """
 
     write_engine: AsyncEngine
@@ -41,3 +42,4 @@ class Services:
     lane: Lane[Any, Any] | None = None
     lookups: Lookups = field(default_factory=Lookups)
     traffic: Counter[str] = field(default_factory=Counter)
+    delivery: Any = None

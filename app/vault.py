@@ -122,7 +122,7 @@ class Vault:
         return "<Vault>"
 
     async def create_key(self, purpose: str, *, name: str | None = None) -> DataKey:
-        """A new data key, committed to the key store before it is returned."""
+        """A new data key, committed to the key store before it is returned; `StorageFull` where its disk is."""
         require_space(self._engine)
         key = new_data_key(new_id(self._clock()))
         wrapped = await self._provider.wrap(key)

@@ -46,6 +46,8 @@ HEARTBEAT: Final = 60.0
 SWEEP: Final = 5.0
 ORPHANS: Final = 3600.0
 HANDS: Final = 20
+FINISH: Final = 3.0
+"""Seconds that a stop gives to what is under way."""
 PASSING: Final = (ChannelError, DirectoryUnavailable, SendFailed, OutboundError, TimeoutError)
 
 
@@ -66,6 +68,8 @@ class Worker:
         self._house = house
         self._tasks: list[asyncio.Task[None]] = []
         self._under_way: set[asyncio.Task[None]] = set()
+        self._in_a_round: set[asyncio.Task[None]] = set()
+        self._ending = False
         self._handlers = handlers(house)
 
     def start(self) -> None:
@@ -74,11 +78,19 @@ class Worker:
             self._tasks.append(asyncio.get_running_loop().create_task(self._repeat(loop), name=loop.name))
 
     async def stop(self) -> None:
-        """End all loops; a round under way is finished by whoever comes next, from what is stored."""
-        running = [*self._tasks, *self._under_way]
-        for task in running:
+        """End all loops. What is under way has some seconds to finish; the rest is taken up again, from what is stored,
+        by whoever comes next.
+        """
+        self._ending = True
+        busy = {*self._in_a_round, *self._under_way}
+        for task in self._tasks:
+            if task not in busy:
+                task.cancel()
+        if busy:
+            await asyncio.wait(busy, timeout=FINISH)
+        for task in busy:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *busy, return_exceptions=True)
         self._tasks.clear()
 
     def loops(self) -> list[Loop]:
@@ -110,7 +122,7 @@ class Worker:
 
     async def outbox_round(self) -> int:
         """Begin what is due, as far as there are hands; returns how much. A long export holds up no code."""
-        free = HANDS - len(self._under_way)
+        free = HANDS - len(self._under_way) if not self._ending else 0
         works = await claim(self._house.services, free) if free > 0 else []
         for work in works:
             task = asyncio.get_running_loop().create_task(self._work(work), name=work.topic)
@@ -171,7 +183,7 @@ class Worker:
         return len(orphans)
 
     async def _work(self, work: Work) -> None:
-        lease = asyncio.get_running_loop().create_task(self._keep_lease(work))
+        lease = asyncio.get_running_loop().create_task(self._keep_lease(work, asyncio.current_task()))
         try:
             await self._handlers[work.topic](work)
         except PASSING as fault:
@@ -182,10 +194,14 @@ class Worker:
         finally:
             lease.cancel()
 
-    async def _keep_lease(self, work: Work) -> None:
+    async def _keep_lease(self, work: Work, worker: asyncio.Task[None] | None) -> None:
+        """Renew it; where somebody else has taken the work over meanwhile, this process must not go on with it."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            await renew(self._house.services, work.id)
+            if not await renew(self._house.services, work) and worker is not None:
+                _log.warning("lease_lost", topic=work.topic)
+                worker.cancel()
+                return
 
     async def _again(self, work: Work, reason: str) -> None:
         if await retry_later(self._house.services, work, reason):
@@ -199,13 +215,21 @@ class Worker:
     async def _repeat(self, loop: Loop) -> None:
         wakeups = self._house.services.wakeups
         async with wakeups.listen(loop.topic or loop.name) as woken:
-            while not wakeups.stopping.is_set():
+            while not wakeups.stopping.is_set() and not self._ending:
                 woken.clear()
-                try:
-                    await loop.round()
-                except Exception as fault:  # noqa: BLE001 (a failing round is tried again, and seen)
-                    _log.error("round_failed", error=type(fault).__name__, loop=loop.name)
+                await self._one_round(loop)
                 await wakeups.wait(woken, loop.seconds)
+
+    async def _one_round(self, loop: Loop) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._in_a_round.add(task)
+        try:
+            await loop.round()
+        except Exception as fault:  # noqa: BLE001 (a failing round is tried again, and seen)
+            _log.error("round_failed", error=type(fault).__name__, loop=loop.name)
+        finally:
+            self._in_a_round.discard(task)
 
 
 def handlers(house: Installation) -> dict[str, Handler]:

@@ -1,19 +1,24 @@
 """Signs checkpoints, and only of a log that it has itself seen grow.
 
-The signer remembers size and frontier of the last head it signed, in a file of its own beside the keys: a database
-that was cut back, restored or rewritten under the same key is refused, not signed.
+The signer remembers size and frontier of the last head it saw, in a file of its own beside the keys: a database
+that was cut back, restored or rewritten under the same key is refused, not signed. Several workers may sign: those of
+one host take turns at the file, each host has its own, and all compare with the newest checkpoint in the database.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.models import LOG_ID, LogHead, SequencedLeaf, SignedCheckpoint
-from app.database import reading, transaction
+from app.database import reading, transaction, upsert
 from app.services import Services
 from security.encoding import b64url, unb64url
 from security.merkle import Frontier
@@ -36,9 +41,19 @@ class Signer:
         return self._key.vkey()
 
     async def sign(self, services: Services) -> SignedCheckpoint | None:
-        """Sign the head if it has grown; raises `SignerRefused` if it is not an extension of the last one."""
+        """Sign the head if it has grown; None when it has not, or when another worker of this host is at it.
+
+        Raises `SignerRefused` if the log does not extend what this host, or anybody in this database, has signed.
+        """
+        with self._alone() as alone:
+            return await self._sign(services) if alone else None
+
+    async def _sign(self, services: Services) -> SignedCheckpoint | None:
         frontier = self._remembered()
+        known = frontier.size
         async with reading(services) as db:
+            # Before the head: one that another host signs meanwhile would else seem to be ahead of the log.
+            newest = await _newest_checkpoint(db)
             head = await db.get(LogHead, LOG_ID)
             if head is None:
                 if frontier.size:
@@ -46,24 +61,30 @@ class Signer:
                 return None
             if head.size < frontier.size:
                 raise SignerRefused(f"the log has {head.size} leaves, {frontier.size} were signed")
-            hashes = await db.execute(
-                select(SequencedLeaf.leaf_hash)
-                .where(SequencedLeaf.leaf_index >= frontier.size, SequencedLeaf.leaf_index < head.size)
-                .order_by(SequencedLeaf.leaf_index)
-            )
-            for leaf_hash in hashes.scalars():
-                frontier.append(leaf_hash)
-            signed_already = await db.get(SignedCheckpoint, head.size) is not None
-        if frontier.size != head.size or frontier.root() != head.root:
+            await _extend(db, frontier, head, newest)
+        if frontier.root() != head.root:
             raise SignerRefused("the log's head does not follow from its leaves")
-        if signed_already or head.size == 0:
+        if frontier.size > known:
+            # Also when another host has signed this head: each remembers what it saw, and each can refuse a fork.
+            self._remember(frontier)
+        if head.size == 0 or (newest is not None and newest.size >= head.size):
             return None
         note = self._key.sign(Checkpoint(head.origin, head.size, head.root).text())
-        self._remember(frontier)
-        checkpoint = SignedCheckpoint(size=head.size, root=head.root, note=note, created_at=services.clock())
-        async with transaction(services) as db:
-            db.add(checkpoint)
-        return checkpoint
+        return await _store(services, head, note)
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Whether this is the only process of the host at the memory; the lock goes with the process."""
+        lock = os.open(self._memory.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(lock)
 
     def _remembered(self) -> Frontier:
         if not self._memory.exists():
@@ -86,3 +107,42 @@ class Signer:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+async def _newest_checkpoint(db: AsyncSession) -> SignedCheckpoint | None:
+    newest = select(SignedCheckpoint).order_by(SignedCheckpoint.size.desc()).limit(1)
+    return (await db.execute(newest)).scalar_one_or_none()
+
+
+async def _extend(db: AsyncSession, frontier: Frontier, head: LogHead, newest: SignedCheckpoint | None) -> None:
+    """Bring the frontier up to the head, leaf by leaf, by way of the newest checkpoint that anybody has signed."""
+    if newest is not None and newest.size > head.size:
+        raise SignerRefused(f"the log has {head.size} leaves, a checkpoint says {newest.size}")
+    hashes = await db.execute(
+        select(SequencedLeaf.leaf_hash)
+        .where(SequencedLeaf.leaf_index >= frontier.size, SequencedLeaf.leaf_index < head.size)
+        .order_by(SequencedLeaf.leaf_index)
+    )
+    _compare(frontier, newest)
+    for leaf_hash in hashes.scalars():
+        frontier.append(leaf_hash)
+        _compare(frontier, newest)
+    if frontier.size != head.size:
+        raise SignerRefused("the log's head does not follow from its leaves")
+
+
+def _compare(frontier: Frontier, newest: SignedCheckpoint | None) -> None:
+    if newest is not None and frontier.size == newest.size and frontier.root() != newest.root:
+        raise SignerRefused(f"the checkpoint of {newest.size} leaves is of another log")
+
+
+async def _store(services: Services, head: LogHead, note: str) -> SignedCheckpoint | None:
+    """Two hosts that sign the same head make the same note; the first one is kept."""
+    async with transaction(services) as db:
+        stored = await db.execute(
+            upsert(db, SignedCheckpoint)
+            .values(size=head.size, root=head.root, note=note, created_at=services.clock())
+            .on_conflict_do_nothing()
+            .returning(SignedCheckpoint)
+        )
+        return stored.scalar_one_or_none()

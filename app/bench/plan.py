@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 PARTS: Final = ("lane", "sizes", "reads", "workers")
@@ -16,14 +15,13 @@ class Plan:
 
     levels: tuple[int, ...] = (1, 8, 32, 128)
     repeats: int = 3
-    seconds: float = 4.0
+    seconds: float = 3.0
     rooms: int = 64
     streams: bool = True
     sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     size_repeats: int = 4
-    size_seconds: float = 3.0
+    size_seconds: float = 2.5
     read_seconds: float = 2.0
-    exported: int = 20_000
     parts: tuple[str, ...] = PARTS
     stores: tuple[str, ...] = STORES
     quick: bool = False
@@ -38,7 +36,6 @@ QUICK: Final = Plan(
     size_repeats=2,
     size_seconds=0.4,
     read_seconds=0.3,
-    exported=100,
     quick=True,
 )
 
@@ -49,4 +46,3 @@ class Tools:
 
     postgres: str = ""
     pgbench: str = ""
-    scratch: Path = Path()

@@ -54,10 +54,13 @@ async def take_in(services: Services, connector: Connector, clocks: CaseClocks) 
         for post in posts:
             await receive_post(db, connector, post, cast("Keys", keys), clocks)
 
-    return await arrivals.poll(services, connector, _keys_for_new_cases, store)
+    async def prepare(services: Services, posts: Sequence[ArrivedPost]) -> object:
+        return await _keys_for_new_cases(services, connector, posts)
+
+    return await arrivals.poll(services, connector, prepare, store)
 
 
-async def _keys_for_new_cases(services: Services, posts: Sequence[ArrivedPost]) -> Keys:
+async def _keys_for_new_cases(services: Services, connector: Connector, posts: Sequence[ArrivedPost]) -> Keys:
     """Data keys by author, committed before the cases that need them; an unused one is swept as an orphan."""
     keys: Keys = {}
     for post in posts:
@@ -65,7 +68,7 @@ async def _keys_for_new_cases(services: Services, posts: Sequence[ArrivedPost]) 
         if post.is_own or author_hash in keys:
             continue
         async with reading(services) as db:
-            known = await queries.latest_of_author(db, post.author.network, post.author.scope, author_hash)
+            known = await queries.latest_of_author(db, connector.name, post.author, author_hash)
         if known is None:
             keys[author_hash] = await services.vault.create_key("case")
     return keys
@@ -74,25 +77,31 @@ async def _keys_for_new_cases(services: Services, posts: Sequence[ArrivedPost]) 
 async def receive_post(
     db: AsyncSession, connector: Connector, post: ArrivedPost, keys: Keys, clocks: CaseClocks
 ) -> Arrival | None:
-    """Store one arrival; None when it is the bank's own, known already, or lacks the key a new case needs."""
+    """Store one arrival; None when it is the bank's own, known already, or lacks the key a new case needs.
+
+    A message that is not public opens a case like any other, since somebody asks for help; only that the public
+    answer is not for it (`queries.latest_public_complaint`), and that it has no thread to read.
+    """
     services = services_of(db)
     if post.is_own:
         return None
-    external_hash = await _external_hash(services, post, "arrival")
+    external_hash = await _external_hash(services, post, f"arrival:{connector.name}")
     if (await db.execute(select(Post.id).where(Post.external_hash == external_hash))).first() is not None:
         return None
     author_hash = await handle_hash(services, post.author)
-    case = await queries.latest_of_author(db, post.author.network, post.author.scope, author_hash)
+    case = await queries.latest_of_author(db, connector.name, post.author, author_hash)
+    kind = queries.COMPLAINT if post.visibility.is_public else queries.PRIVATE
     now = services.clock()
     is_new = case is None
     if case is None:
         if author_hash not in keys:
             return None
         case = _open_case(db, connector.name, post, (author_hash, keys[author_hash]), clocks)
-        await enqueue(db, READ_THREAD, {"case": str(case.id)}, priority=LATER, dedupe=f"thread:{case.id}")
     else:
-        _continue_case(db, case, clocks, now)
-    _add_post(db, case, await services.vault.key(case.key_id), post, (external_hash, "complaint"))
+        _continue_case(db, case, clocks, now, f"{'public' if kind == queries.COMPLAINT else kind}_message")
+    if is_new and kind == queries.COMPLAINT:
+        await enqueue(db, READ_THREAD, {"case": str(case.id)}, priority=LATER, dedupe=f"thread:{case.id}")
+    _add_post(db, case, await services.vault.key(case.key_id), post, (external_hash, kind))
     return Arrival(case.id, is_new)
 
 
@@ -102,7 +111,7 @@ async def receive_thread(db: AsyncSession, case: Case, posts: list[ArrivedPost])
     key = await services.vault.key(case.key_id)
     added = 0
     for post in posts:
-        arrival_hash = await _external_hash(services, post, "arrival")
+        arrival_hash = await _external_hash(services, post, f"arrival:{case.connector}")
         thread_hash = await _external_hash(services, post, f"thread:{case.id}")
         known = await db.execute(
             select(Post.id).where(Post.external_hash.in_([arrival_hash, thread_hash]), Post.case_id == case.id)
@@ -155,8 +164,8 @@ def _open_case(
     return case
 
 
-def _continue_case(db: AsyncSession, case: Case, clocks: CaseClocks, now: datetime) -> None:
-    """A new public message: an open case has its clock noted, a closed one reopens with fresh clocks."""
+def _continue_case(db: AsyncSession, case: Case, clocks: CaseClocks, now: datetime, reason: str) -> None:
+    """A new message: an open case has its clock noted, a closed one reopens with fresh clocks."""
     if case.status != Status.CLOSED:
         return
     case.status = Status.CLAIMED if case.assigned_to else Status.OPEN
@@ -164,9 +173,7 @@ def _continue_case(db: AsyncSession, case: Case, clocks: CaseClocks, now: dateti
     case.first_answer_due, case.resolution_due = now + clocks.first_answer, now + clocks.resolution
     case.reopened += 1
     case.version += 1
-    case.leaf_id = record(
-        db, "case.reopened", stream=f"case:{case.id}", actor=SYSTEM, data={"reason": "public_message"}
-    )
+    case.leaf_id = record(db, "case.reopened", stream=f"case:{case.id}", actor=SYSTEM, data={"reason": reason})
 
 
 def _add_post(db: AsyncSession, case: Case, key: DataKey, post: ArrivedPost, identity: tuple[bytes, str]) -> None:
@@ -208,7 +215,9 @@ def _add_post(db: AsyncSession, case: Case, key: DataKey, post: ArrivedPost, ide
             leaf_id=leaf_id,
         )
     )
-    case.last_public_at, case.leaf_id = now, leaf_id
+    case.leaf_id = leaf_id
+    if kind != queries.PRIVATE:
+        case.last_public_at = now
 
 
 async def _external_hash(services: Services, post: ArrivedPost, role: str) -> bytes:

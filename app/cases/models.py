@@ -41,7 +41,10 @@ class Case(Audited, Base):
 
 
 class Post(Audited, Base):
-    """One public message of the case's thread, by its author, by others, or by the bank."""
+    """One message of the case's thread, public unless its `kind` is `private`.
+
+    `complaint` and `private` are its author's, `thread` is anybody else's, `bank` the bank's own.
+    """
 
     __tablename__ = "posts"
 

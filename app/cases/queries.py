@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, and_, false, or_, select
@@ -20,10 +20,13 @@ from app.errors import NotFound
 from app.permissions import ROLE_PERMISSIONS, Permission
 from security.envelope import Place
 
+COMPLAINT: Final = "complaint"
+PRIVATE: Final = "private"
+
 
 @dataclass(frozen=True)
 class ThreadPost:
-    """A public message of the case's thread, opened."""
+    """A message of the case's thread, opened; everybody can read it unless `kind` is `private`."""
 
     id: UUID
     author: Subject
@@ -104,12 +107,16 @@ async def case_by_slug(db: AsyncSession, slug: str) -> Case | None:
     return (await db.execute(select(Case).where(Case.slug == slug))).scalar_one_or_none()
 
 
-async def latest_of_author(db: AsyncSession, network: str, scope: str, author_hash: bytes) -> Case | None:
-    """The newest case of a handle, open or closed."""
+async def latest_of_author(db: AsyncSession, connector: str, author: Subject, author_hash: bytes) -> Case | None:
+    """The newest case of a handle with the account of this connector, open or closed.
+
+    Who complains to another account of the bank opens another case: it is answered by that account.
+    """
     return (
         await db.execute(
             select(Case)
-            .where(Case.network == network, Case.scope == scope, Case.author_hash == author_hash)
+            .where(Case.network == author.network, Case.scope == author.scope, Case.author_hash == author_hash)
+            .where(Case.connector == connector)
             .order_by(Case.opened_at.desc(), Case.id.desc())
             .limit(1)
         )
@@ -145,16 +152,24 @@ async def open_post(db: AsyncSession, row: Post) -> ThreadPost:
 
 
 async def latest_complaint(db: AsyncSession, case: Case) -> ThreadPost:
-    """The author's newest public message: the one that a reply answers."""
-    row = (
-        await db.execute(
-            select(Post)
-            .where(Post.case_id == case.id, Post.kind == "complaint")
-            .order_by(Post.posted_at.desc(), Post.id.desc())
-            .limit(1)
-        )
-    ).scalar_one()
-    return await open_post(db, row)
+    """The author's newest message, public or private."""
+    return await open_post(db, (await db.execute(_newest(case, COMPLAINT, PRIVATE))).scalar_one())
+
+
+async def latest_public_complaint(db: AsyncSession, case: Case) -> ThreadPost | None:
+    """The author's newest public message: the one that a reply answers. None if there are only private ones."""
+    row = (await db.execute(_newest(case, COMPLAINT))).scalar_one_or_none()
+    return None if row is None else await open_post(db, row)
+
+
+def _newest(case: Case, *kinds: str) -> Select[Post]:
+    """By id where the network dates two alike: ids rise with arrival."""
+    return (
+        select(Post)
+        .where(Post.case_id == case.id, Post.kind.in_(kinds))
+        .order_by(Post.posted_at.desc(), Post.id.desc())
+        .limit(1)
+    )
 
 
 async def notes_of(db: AsyncSession, case: Case) -> list[Note]:

@@ -37,6 +37,7 @@ class MastodonArrivals:
                 break
             above, full = await self._after(items[0]["id"], frozenset(known).union(item["id"] for item in items))
             items[:0] = above
+            full = full and bool(above)
         fresh = list(reversed(items))
         if not fresh:
             return [], cursor
@@ -46,18 +47,17 @@ class MastodonArrivals:
 
     async def _after(self, min_id: str | None, known: frozenset[str]) -> tuple[list[Item], bool]:
         """What is new behind `min_id`, newest first, without a gap below it; and whether there may be more above."""
-        page = await self._page(min_id, None)
+        items: list[Item] = []
+        page = _down_to(min_id, await self._page(min_id, None))
         full = len(page) == PAGE
-        items = [item for item in page if item["id"] not in known]
-        for _ in range(MOST_PAGES if full and min_id is not None else 0):
-            page = await self._page(min_id, page[-1]["id"])
+        for _ in range(MOST_PAGES):
             seen = known.union(item["id"] for item in items)
-            below = [item for item in page if item["id"] not in seen]
-            items += below
-            if len(below) < PAGE:
+            fresh = [item for item in page if item["id"] not in seen]
+            items += fresh
+            if min_id is None or len(page) < PAGE or len(fresh) < PAGE:
                 return items, full
-        if full and min_id is not None:
-            _log.warning("arrivals_cut", server=self._api.site, pages=MOST_PAGES)
+            page = _down_to(min_id, await self._page(min_id, page[-1]["id"]))
+        _log.warning("arrivals_cut", server=self._api.site, pages=MOST_PAGES)
         return items, full
 
     async def _page(self, min_id: str | None, max_id: str | None) -> list[Item]:
@@ -81,6 +81,12 @@ class MastodonArrivals:
             # one unreadable post must not stand in the way of all that come after it
             _log.warning("arrival_unreadable", server=self._api.site, error=str(fault))
             return None
+
+
+def _down_to(min_id: str | None, page: list[Item]) -> list[Item]:
+    """The page without `min_id` itself and what is older: a server that gives these does not know the parameter."""
+    ids = [item["id"] for item in page]
+    return page[: ids.index(min_id)] if min_id in ids else page
 
 
 def read_cursor(cursor: str | None) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from app.channels.ports import ChannelError
 from app.commands.exporting import ExportFailed
 from app.demo.running import NotLoopback
 from app.errors import RiserboError
@@ -31,7 +32,7 @@ def explained(fault: Exception) -> tuple[int, Sequence[str]] | None:
             return FAILS, [f"not ready: {finding}" for finding in fault.findings]
         case NotLoopback() | FolderTaken() | PlainAddress():
             return WRONG_USE, [str(fault)]
-        case KeyFileRefused() | MigrationRefused() | ExportFailed():
+        case KeyFileRefused() | MigrationRefused() | ExportFailed() | ChannelError():
             return FAILS, [str(fault)]
         case RiserboError():
             return FAILS, [fault.message]

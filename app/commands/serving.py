@@ -16,6 +16,9 @@ from app.main import listeners
 from app.settings import Settings
 from app.worker import Worker
 
+GRACE: Final = 5.0
+"""Seconds that a stop gives to requests under way; streams take less than one."""
+
 
 class Part(StrEnum):
     """What one process does; every process also answers on the administration address."""
@@ -44,14 +47,18 @@ def run(settings: Settings, part: Part) -> None:
 
 
 async def serve(settings: Settings, part: Part) -> None:
-    """Serve until a signal comes; streams end first, then the worker, then the lane commits what it holds."""
+    """Serve until a signal comes: streams end first, with a hint where to go on; requests under way are answered; then
+    the worker ends its rounds, and the lane commits what it holds.
+    """
     async with opened(settings) as house:
+        if house.bridge is not None:
+            house.bridge.start()
         worker = Worker(house) if part in (Part.ALL, Part.WORKER) else None
         doors = [listener for listener in listeners(house) if listener.name in _DOORS[part]]
         if worker is not None:
             worker.start()
         try:
-            await run_servers(doors, house.services.wakeups.stopping)
+            await run_servers(doors, house.services.wakeups.stopping, grace=GRACE)
         finally:
             if worker is not None:
                 await worker.stop()

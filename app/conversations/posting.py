@@ -1,7 +1,7 @@
 """Posting a message: read, sealed and committed to, then given to the lane, which answers once it is durable.
 
-Who may post is checked by the lane, inside the transaction and under the room's lock (`committing`): between the request
-and its group a session may end, a case change hands, a room close.
+Who may post is checked by the lane, inside the transaction and under the room's lock (`committing`): between the
+request and its group a session may end, a case change hands, a room close.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from security.envelope import Place
 
 @dataclass(frozen=True)
 class Entry:
-    """One numbered thing of a room, opened for its reader; `text` only for messages."""
+    """One numbered thing of a room, opened for its reader; `text` only for messages, `sender_name` only in streams."""
 
     n: int
     kind: str
@@ -39,6 +39,7 @@ class Entry:
     data_class: str | None = None
     text: str | None = None
     data: dict[str, Any] | None = None
+    sender_name: str | None = None
 
 
 @dataclass(frozen=True)

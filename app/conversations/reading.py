@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.actors import Actor, Customer, Staff
+from app.actors import Customer, Staff
 from app.audit.service import record
 from app.conversations import queries
-from app.conversations.models import Conversation, ReadLeaf, ReadMark
+from app.conversations.marks import delivered_to, move_marks, side_of
+from app.conversations.models import Conversation, ReadLeaf
 from app.conversations.queries import Entry, Window
-from app.database import reading, services_of, transaction, upsert
+from app.database import reading, transaction, upsert
 from app.services import Services
 
 
@@ -40,22 +38,27 @@ async def read_as_staff(services: Services, staff: Staff, conversation_id: UUID,
     told = replace(window, before=min(window.before or room.last_n + 1, room.last_n + 1))
     async with reading(services) as db:
         entries = await queries.entries_for_staff(db, room, told)
-    await _mark(services, room.id, "agent", entries)
+    await _mark(services, room.id, staff, entries)
     return RoomPage(room, entries)
 
 
 async def read_as_customer(services: Services, customer: Customer, window: Window) -> RoomPage:
     """The page for the room's own customer; the session's first reading has a leaf."""
-    now = services.clock()
+    room = await begin_reading(services, customer)
     async with reading(services) as db:
-        room = await queries.room_for_customer(db, customer, now)
+        entries = await queries.entries_for_customer(db, customer, window)
+    await _mark(services, room.id, customer, entries)
+    return RoomPage(room, entries)
+
+
+async def begin_reading(services: Services, customer: Customer) -> Conversation:
+    """The room, if the session is in it, and the leaf of the session's first reading. Raises `RoomLocked`."""
+    async with reading(services) as db:
+        room = await queries.room_for_customer(db, customer, services.clock())
         has_leaf = await db.get(ReadLeaf, (room.id, customer.session_id)) is not None
     if not has_leaf:
         await _record_first_reading(services, customer, room)
-    async with reading(services) as db:
-        entries = await queries.entries_for_customer(db, customer, window)
-    await _mark(services, room.id, "customer", entries)
-    return RoomPage(room, entries)
+    return room
 
 
 def _span(room: Conversation, window: Window) -> dict[str, int]:
@@ -83,34 +86,12 @@ async def _record_first_reading(services: Services, customer: Customer, room: Co
             )
 
 
-async def _mark(services: Services, conversation_id: UUID, side: str, entries: list[Entry]) -> None:
+async def _mark(services: Services, conversation_id: UUID, reader: Staff | Customer, entries: list[Entry]) -> None:
     """Move the read mark forward, never back; written only when it moves."""
     if not entries:
         return
     seen = entries[-1].n
     async with reading(services) as db:
-        if await queries.read_mark(db, conversation_id, side) >= seen:
+        if await queries.read_mark(db, conversation_id, side_of(reader)) >= seen:
             return
-    async with transaction(services) as db:
-        await move_mark(db, conversation_id, side, seen)
-
-
-async def move_mark(db: AsyncSession, conversation_id: UUID, side: str, seen: int) -> None:
-    """Note that a side has read up to `seen`."""
-    insertion = upsert(db, ReadMark).values(
-        conversation_id=conversation_id, side=side, n=seen, noticed_n=0, at=services_of(db).clock()
-    )
-    await db.execute(
-        insertion.on_conflict_do_update(
-            index_elements=["conversation_id", "side"],
-            set_={"n": insertion.excluded.n, "at": insertion.excluded.at},
-            where=ReadMark.n < insertion.excluded.n,
-        )
-    )
-
-
-async def other_sides_mark(db: AsyncSession, conversation_id: UUID, actor: Actor) -> int:
-    """Up to which number the other side has read."""
-    side = "customer" if isinstance(actor, Staff) else "agent"
-    statement = select(ReadMark.n).where(ReadMark.conversation_id == conversation_id, ReadMark.side == side)
-    return (await db.execute(statement)).scalar_one_or_none() or 0
+    await move_marks(services, [delivered_to(reader, conversation_id, seen)])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterable
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.dependencies import CurrentStaff
@@ -17,6 +14,7 @@ from app.cases import queries as cases
 from app.cases import service as case_service
 from app.conversations import queries, reading, service
 from app.conversations.committing import Posted
+from app.conversations.items import Ended, Quiet, ReadUpTo, StreamItem, last_event
 from app.conversations.models import Conversation
 from app.conversations.posting import LONGEST_KEY, post_message
 from app.conversations.queries import Entry, Window
@@ -33,9 +31,10 @@ from app.conversations.schemas import (
     StepUpIn,
     StepUpOut,
 )
-from app.conversations.stream import Ended, ReadUpTo, StreamItem, Watch, begin_watch, closing, staff_stream
+from app.conversations.stream import begin_watch, staff_stream
 from app.database import reading as read_session
 from app.http.dependencies import CurrentServices, Db, ReadDb
+from app.http.event_stream import Event, EventStream
 from app.limits.dependencies import Once
 from app.permissions import DataClass, Level, classes_at
 
@@ -90,26 +89,18 @@ async def write_message(
     return posted_out(posted)
 
 
-async def _watching(
+@router.get("/conversations/{conversation_id}/events", response_class=EventStream)
+async def watch(
     conversation_id: UUID,
     staff: CurrentStaff,
     services: CurrentServices,
     after: After = 0,
     last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_NUMBER)] = None,
-) -> Watch:
-    """The lease of this stream: a refusal is an ordinary answer, not a broken stream. `Last-Event-ID` wins."""
+) -> EventStream:
+    """The room live (text/event-stream), behind `Last-Event-ID` or else `after`; a refusal is an ordinary answer."""
     start = last_event_id if last_event_id is not None else after
-    return await begin_watch(services, staff, conversation_id, start)
-
-
-@router.get("/conversations/{conversation_id}/events", response_class=EventSourceResponse)
-async def watch(
-    staff: CurrentStaff, services: CurrentServices, lease: Annotated[Watch, Depends(_watching)]
-) -> AsyncIterable[ServerSentEvent]:
-    """The room live (text/event-stream), behind `Last-Event-ID` or `after`."""
-    async with closing(staff_stream(services, staff, lease)) as items:
-        async for item in items:
-            yield api_event(item)
+    lease = await begin_watch(services, staff, conversation_id, start)
+    return EventStream(staff_stream(services, staff, lease), api_event)
 
 
 @router.post("/conversations/{conversation_id}/step-up")
@@ -180,11 +171,23 @@ def posted_out(posted: Posted) -> PostedOut:
     )
 
 
-def api_event(item: StreamItem) -> ServerSentEvent:
+def api_event(item: StreamItem) -> Event:
     """One item of the stream as an event: numbered things carry their number as id."""
+    if isinstance(item, Quiet):
+        return Event()
     if isinstance(item, Ended):
-        return ServerSentEvent(raw_data=json.dumps({"code": item.code}), event="end", retry=1000)
+        return last_event(item)
     if isinstance(item, ReadUpTo):
-        return ServerSentEvent(raw_data=json.dumps({"n": item.n}), event="read")
-    document = entry_out(item).model_dump(mode="json", exclude_none=True)
-    return ServerSentEvent(raw_data=json.dumps(document), event=item.kind, id=str(item.n))
+        return Event("read", {"n": item.n})
+    shown = {
+        "n": item.n,
+        "kind": item.kind,
+        "at": item.at.isoformat().replace("+00:00", "Z"),
+        "id": str(item.message_id) if item.message_id else None,
+        "sender": item.sender,
+        "sender_id": str(item.sender_id) if item.sender_id else None,
+        "data_class": item.data_class,
+        "text": item.text,
+        "data": item.data,
+    }
+    return Event(item.kind, {key: value for key, value in shown.items() if value is not None}, item.n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -30,6 +30,16 @@ def sight(level: int, session_id: UUID) -> CustomerSight:
     """Design, decision 9: a typed code alone opens nothing that was written before."""
     classes = tuple(kind.value for kind in classes_at(level))
     return CustomerSight(classes, session_id if level < Level.L3 else None)
+
+
+def sees_message(seen: CustomerSight, data_class: str, session_id: UUID | None) -> bool:
+    """Whether a customer's session may see a message of this class, written in that session."""
+    return data_class in seen.classes and seen.only_session in (None, session_id)
+
+
+def sees_event(seen: CustomerSight, at: datetime, begun: datetime) -> bool:
+    """Whether it may know of anything else: who came or proved more before one typed code is not its business."""
+    return seen.only_session is None or at >= begun
 
 
 def class_of_answer(chosen: DataClass | None, lowest: DataClass) -> DataClass:

@@ -135,9 +135,9 @@ def posts(now: datetime) -> tuple[SeedPost, ...]:
     )
 
 
-def complaint_id(person: Townsperson) -> str:
-    """The first post of this person on the Square."""
-    return next(post.id for post in posts(datetime.max.replace(tzinfo=UTC)) if post.author_id == person.square_id)
+def complaint_of(person: Townsperson) -> SeedPost:
+    """The first that this person has said in public."""
+    return next(post for post in posts(datetime.max.replace(tzinfo=UTC)) if post.author_id == person.square_id)
 
 
 def directory_csv() -> str:

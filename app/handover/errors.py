@@ -40,6 +40,13 @@ class SecondPersonNeeded(Forbidden):
     keeps_changes = True
 
 
+class WrittenInPrivate(Conflict):
+    """The case holds private messages only: a public answer would show everybody that this person wrote to the bank."""
+
+    code = "written_in_private"
+    message = "This was written in private, so it is never answered in public. Use another way, or close the case."
+
+
 class NoPublicAnswer(Conflict):
     """The network has no usable way to post, and none was given by hand."""
 

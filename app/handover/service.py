@@ -24,7 +24,7 @@ from app.database import services_of
 from app.errors import NotFound
 from app.guard.models import PublicContext, Verdict
 from app.guard.service import check_public
-from app.handover.errors import GuardBlocked, NoPublicAnswer, ReplyTooLong, SecondPersonNeeded
+from app.handover.errors import GuardBlocked, NoPublicAnswer, ReplyTooLong, SecondPersonNeeded, WrittenInPrivate
 from app.handover.models import GuardBlock, Reply
 from app.handover.ports import HandoverPorts
 from app.handover.rules import comparable
@@ -72,7 +72,8 @@ async def publish(
 ) -> Reply:
     """Register a reply and enqueue its posting, all in this transaction.
 
-    Raises `GuardBlocked` (the text is kept, sealed, for a supervisor), `ReplyTooLong`, `NotYourCase`, `CaseClosed`.
+    Raises `GuardBlocked` (the text is kept, sealed, for a supervisor), `ReplyTooLong`, `NotYourCase`, `CaseClosed`,
+    `WrittenInPrivate` where nothing public is there to be answered.
     """
     require(staff, Permission.REPLIES_PUBLISH)
     case = await workable(db, staff, case_id, "reply")
@@ -167,7 +168,9 @@ async def _draft(db: AsyncSession, ports: HandoverPorts, signature: str, case: C
     connector = next((one for one in ports.connectors if one.name == case.connector), None)
     if connector is None or connector.publisher is None:
         raise NoPublicAnswer
-    post = await cases.latest_complaint(db, case)
+    post = await cases.latest_public_complaint(db, case)
+    if post is None:
+        raise WrittenInPrivate
     mention = f"@{post.author.handle.lstrip('@')} "
     body = text if text.startswith(mention.strip()) else mention + text
     try:
@@ -185,7 +188,7 @@ async def verdict_on(db: AsyncSession, ports: HandoverPorts, case: Case, text: s
     author = await cases.author_of(db, case)
     thread = await cases.thread_of(db, case)
     shown = {author.handle, author.display_name, *author.display_name.split()}
-    shown.update(post.text for post in thread if post.author == author)
+    shown.update(post.text for post in thread if post.author == author and post.kind != cases.PRIVATE)
     context = PublicContext(
         allowed=frozenset({*shown, ports.public_phone, ports.bank}),
         facts=tuple(await ports.facts_of_case(db, case.id)),

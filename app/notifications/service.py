@@ -100,11 +100,14 @@ async def claim(services: Services, limit: int = 20) -> list[Work]:
             .order_by(OutboxRow.priority, OutboxRow.run_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            # Once: a planner that runs it again for each row would claim more than `limit`.
+            .cte("due")
+            .prefix_with("MATERIALIZED")
         )
         claimed = (
             await db.execute(
                 update(OutboxRow)
-                .where(OutboxRow.id.in_(due.scalar_subquery()))
+                .where(OutboxRow.id.in_(select(due.c.id)))
                 .values(locked_until=now + LEASE, attempts=OutboxRow.attempts + 1)
                 .returning(
                     OutboxRow.id,
@@ -135,14 +138,21 @@ async def _give_up(services: Services, work_id: UUID, topic: str) -> None:
         await finish(db, work_id, "unreadable")
 
 
-async def renew(services: Services, work_id: UUID) -> None:
-    """Another lease for work that is still under way, so that nobody else begins it too."""
+async def renew(services: Services, work: Work) -> bool:
+    """Another lease for work that is still under way; False when it has ended, or somebody else has begun it."""
     async with transaction(services) as db:
-        await db.execute(
+        renewed = await db.execute(
             update(OutboxRow)
-            .where(OutboxRow.id == work_id, OutboxRow.done_at.is_(None), OutboxRow.locked_until.is_not(None))
+            .where(
+                OutboxRow.id == work.id,
+                OutboxRow.attempts == work.attempts,
+                OutboxRow.done_at.is_(None),
+                OutboxRow.locked_until.is_not(None),
+            )
             .values(locked_until=services.clock() + LEASE)
+            .returning(OutboxRow.id)
         )
+        return renewed.first() is not None
 
 
 async def finish(db: AsyncSession, work_id: UUID, outcome: str = "done") -> None:

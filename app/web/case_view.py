@@ -170,6 +170,7 @@ async def _thread(request: Request, db: AsyncSession, case: Case) -> tuple[Publi
             at=post.posted_at,
             url=_web_address(post.url),
             by_bank=post.kind == "bank",
+            private=post.kind == cases.PRIVATE,
         )
         for post in await cases.thread_of(db, case)
     ]

@@ -157,7 +157,7 @@ async def _excerpts(db: AsyncSession, case_ids: Sequence[UUID]) -> dict[UUID, st
     newest_first = func.row_number().over(partition_by=Post.case_id, order_by=(Post.posted_at.desc(), Post.id.desc()))
     ranked = (
         select(Post.id, newest_first.label("rank"))
-        .where(Post.case_id.in_(case_ids), Post.kind == "complaint")
+        .where(Post.case_id.in_(case_ids), Post.kind.in_((cases.COMPLAINT, cases.PRIVATE)))
         .subquery()
     )
     newest = select(Post).join(ranked, ranked.c.id == Post.id).where(ranked.c.rank == 1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, cast
 from uuid import UUID
 
 from fastapi import Request
-from fastapi.sse import ServerSentEvent
 
+from app.conversations.items import Ended, Quiet, ReadUpTo, StreamItem, last_event
 from app.conversations.queries import Entry, Window
 from app.conversations.reading import RoomPage
-from app.conversations.stream import Ended, ReadUpTo, StreamItem
+from app.http.event_stream import Event
 from app.web.views import DataClassName, Message, ServiceText
 
 Side = Literal["customer", "agent"]
@@ -70,23 +69,24 @@ def message_of(
     )
 
 
-def event_of(item: StreamItem, *, side: Side, names: Mapping[UUID, str], customer: str = "") -> ServerSentEvent:
+def event_of(item: StreamItem, *, side: Side, customer: str = "") -> Event:
     """One item of a stream for the module: messages carry their text, everything else says "look again"."""
+    if isinstance(item, Quiet):
+        return Event()
     if isinstance(item, Ended):
-        return ServerSentEvent(raw_data=json.dumps({"code": item.code}), event="end", retry=1000)
+        return last_event(item)
     if isinstance(item, ReadUpTo):
-        return ServerSentEvent(raw_data=json.dumps({"n": item.n}), event="read")
-    message = message_of(item, side=side, names=names, read_by_other=0, customer=customer)
-    if message is None or message.service is not None:
-        return ServerSentEvent(raw_data=json.dumps({"n": item.n}), event="look", id=str(item.n))
+        return Event("read", {"n": item.n})
+    if item.kind != "message":
+        return Event("look", {"n": item.n}, item.n)
     document = {
-        "n": message.number,
-        "author": message.author,
-        "name": message.name,
-        "text": message.text,
-        "at": message.at.isoformat(),
-        "mine": message.mine,
-        "data_class": message.data_class,
-        "state": message.state,
+        "n": item.n,
+        "author": "customer" if item.sender == "customer" else "bank",
+        "name": (item.sender_name or "") if item.sender == "agent" else customer,
+        "text": item.text or "",
+        "at": item.at.isoformat(),
+        "mine": item.sender == side,
+        "data_class": item.data_class if side == "agent" else None,
+        "state": "sent",
     }
-    return ServerSentEvent(raw_data=json.dumps(document), event="message", id=str(message.number))
+    return Event("message", document, item.n)

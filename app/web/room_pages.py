@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 from typing import Annotated, Final, Literal, cast
 from uuid import uuid4
@@ -11,7 +11,6 @@ from uuid import uuid4
 import segno
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Customer
@@ -25,14 +24,16 @@ from app.cases.models import Case
 from app.conversations import queries as rooms
 from app.conversations.dependencies import CurrentCustomer, customer_of
 from app.conversations.errors import RoomLocked
+from app.conversations.marks import other_sides_mark
 from app.conversations.models import Conversation
 from app.conversations.posting import post_message
-from app.conversations.reading import RoomPage, other_sides_mark, read_as_customer
+from app.conversations.reading import RoomPage, read_as_customer
 from app.conversations.rules import LARGEST_NUMBER, LONGEST_TEXT, sight
-from app.conversations.stream import closing, customer_stream
+from app.conversations.stream import customer_stream
 from app.database import reading
 from app.errors import Invalid, RiserboError, TooLarge
 from app.http.dependencies import CurrentServices, Db, Now
+from app.http.event_stream import EventStream
 from app.http.texts import clean_text
 from app.permissions import REQUIRED_LEVEL, DataClass, classes_at
 from app.services import Services
@@ -94,21 +95,19 @@ async def _first_look(customer: CurrentCustomer, services: CurrentServices, now:
     return customer
 
 
-@router.get("/room/events", response_class=EventSourceResponse)
+@router.get("/room/events", response_class=EventStream)
 async def events(
     services: CurrentServices,
     customer: Annotated[Customer, Depends(_first_look)],
     after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)] = 0,
     last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_NUMBER)] = None,
-) -> AsyncIterable[ServerSentEvent]:
+) -> EventStream:
     """The room live; `Last-Event-ID` wins over `after`."""
     async with reading(services) as db:
-        names = await staff_names(db)
         handle = await room_handle(db, customer.conversation_id)
     start = last_event_id if last_event_id is not None else after
-    async with closing(customer_stream(services, customer, start)) as items:
-        async for item in items:
-            yield event_of(item, side="customer", names=names, customer=handle)
+    stream = customer_stream(services, customer, start)
+    return EventStream(stream, partial(event_of, side="customer", customer=handle))
 
 
 @router.post("/room/step-up")

@@ -16,9 +16,10 @@ from app.binding.models import Binding
 from app.binding.queries import BindingFact, bindings_of_case
 from app.binding.rules import BindingState
 from app.conversations import queries as rooms
+from app.conversations.marks import other_sides_mark
 from app.conversations.models import Conversation
 from app.conversations.queries import HeldAnswer as Waiting
-from app.conversations.reading import RoomPage, other_sides_mark
+from app.conversations.reading import RoomPage
 from app.conversations.rules import LONGEST_TEXT
 from app.database import services_of
 from app.permissions import REQUIRED_LEVEL, DataClass, Level, classes_at

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.actors import Staff
 from app.agents.dependencies import CurrentStaff
-from app.agents.queries import names as staff_names
 from app.conversations import queries as rooms
 from app.conversations import service
 from app.conversations.errors import NotYourRoom
 from app.conversations.models import Conversation
 from app.conversations.posting import post_message
 from app.conversations.rules import LARGEST_NUMBER, LONGEST_TEXT
-from app.conversations.stream import Watch, begin_watch, closing, staff_stream
+from app.conversations.stream import begin_watch, staff_stream
 from app.database import reading, transaction
 from app.errors import Invalid, RiserboError
 from app.http.dependencies import CurrentServices
+from app.http.event_stream import EventStream
 from app.permissions import DataClass, Level
 from app.services import Services
 from app.web.case_pages import refused_page
@@ -36,6 +35,8 @@ from app.web.views import DataClassName, NoticeName
 
 router = APIRouter(include_in_schema=False, route_class=DeskRoute)
 CLASSES: Final[tuple[DataClassName, ...]] = ("general", "case", "account", "identity")
+After = Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]
+LastEventId = Annotated[int | None, Header(ge=0, le=LARGEST_NUMBER)]
 LEVELS: Final = {"3": Level.L3, "4": Level.L4}
 
 
@@ -80,35 +81,29 @@ async def ask_for_step_up(
     return await _back(services, room, "step_up_asked")
 
 
-async def _lease(
+async def events(
     conversation_id: UUID,
     staff: CurrentStaff,
     services: CurrentServices,
-    after: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0, le=LARGEST_NUMBER)] = None,
-) -> Watch:
-    """Durable before the first byte; a refusal is an ordinary answer. `Last-Event-ID` wins over `after`."""
+    after: After = 0,
+    last_event_id: LastEventId = None,
+) -> EventStream:
+    """The room live. The lease is durable before the first byte; `Last-Event-ID` wins over `after`."""
     start = last_event_id if last_event_id is not None else after
-    return await begin_watch(services, staff, conversation_id, start)
-
-
-async def events(
-    staff: CurrentStaff, services: CurrentServices, lease: Annotated[Watch, Depends(_lease)]
-) -> AsyncIterable[ServerSentEvent]:
-    """The room live."""
-    async with reading(services) as db:
-        names = await staff_names(db)
-        handle = await room_handle(db, lease.conversation_id)
-    async with closing(staff_stream(services, staff, lease)) as items:
-        async for item in items:
-            yield event_of(item, side="agent", names=names, customer=handle)
+    watch = await begin_watch(services, staff, conversation_id, start)
+    stream = staff_stream(services, staff, watch)
+    try:
+        async with reading(services) as db:
+            handle = await room_handle(db, conversation_id)
+    except BaseException:
+        await stream.aclose()
+        raise
+    return EventStream(stream, partial(event_of, side="agent", customer=handle))
 
 
 # Not a page: a stream without a session is a 401, whoever asks.
 streams = APIRouter(include_in_schema=False)
-streams.add_api_route(
-    "/conversations/{conversation_id}/events", events, methods=["GET"], response_class=EventSourceResponse
-)
+streams.add_api_route("/conversations/{conversation_id}/events", events, methods=["GET"], response_class=EventStream)
 
 
 async def own_room(services: Services, staff: Staff, conversation_id: UUID, *, act: str) -> Conversation:

@@ -251,7 +251,7 @@ class HeldAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class PublicPost:
-    """One post of the public thread; `genuine` marks the bank's registered reply."""
+    """One post of the thread; `genuine` marks the bank's registered reply, `private` what not everybody can read."""
 
     author: str
     text: str
@@ -260,6 +260,7 @@ class PublicPost:
     url: str = ""
     by_bank: bool = False
     genuine: bool = False
+    private: bool = False
     state: Literal["posted", "queued", "by_hand", "failed"] = "posted"
 
 

@@ -11,7 +11,10 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import free_space
-from app.free_space import LEAST_FREE, LOOK_EVERY, OPTION, FreeSpace, StorageFull, require_space
+from app.conversations.queries import Window
+from app.conversations.reading import read_as_staff
+from app.free_space import LEAST_FREE, LOOK_EVERY, FreeSpace, StorageFull, require_space
+from tests.support.house import ON_SQLITE, House
 
 
 class Disk:
@@ -68,9 +71,28 @@ def test_a_disk_that_cannot_be_asked_refuses_nobody(monkeypatch: pytest.MonkeyPa
     FreeSpace(tmp_path / "gone" / "main.db").require()
 
 
-async def test_only_an_engine_that_carries_a_watch_is_watched(disk: Disk, tmp_path: Path) -> None:
+async def test_only_the_file_of_an_engine_is_watched(disk: Disk, tmp_path: Path) -> None:
     disk.free = 0
-    watched = create_async_engine("sqlite+aiosqlite://", execution_options={OPTION: disk.watch(tmp_path / "main.db")})
-    require_space(create_async_engine("sqlite+aiosqlite://"))
+    for url in ("sqlite+aiosqlite://", "postgresql+psycopg://riserbo@localhost/riserbo"):
+        require_space(create_async_engine(url))
     with pytest.raises(StorageFull):
-        require_space(watched)
+        require_space(create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'main.db'}"))
+
+
+@ON_SQLITE
+async def test_a_full_disk_refuses_messages_and_new_keys_and_reading_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = await house.room()
+    await house.say(room, "Prima")
+    full = SimpleNamespace(statvfs=lambda _folder: SimpleNamespace(f_bavail=0, f_frsize=4096))
+    monkeypatch.setattr(free_space, "os", full)
+    monkeypatch.setattr(free_space, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(free_space, "_watches", {})
+    with pytest.raises(StorageFull):
+        await house.say(room, "Durante")
+    with pytest.raises(StorageFull):
+        await house.room()
+    await house.log_round()
+    page = await read_as_staff(house.services, house.anna, room.id, Window())
+    assert [entry.text for entry in page.entries if entry.text] == ["Prima"]

@@ -101,7 +101,7 @@ def _kept(waiting: list[Entry], mode: str, chance: random.Random) -> list[Entry]
     return [entry for entry in waiting if chance.random() < (0.5 if mode == "subset" else 0.8)]
 
 
-_Renaming = Callable[[dict[str, _File]], None]
+_Renaming = Callable[[dict[str, _File]], object]
 
 
 class Disk:

@@ -180,5 +180,5 @@ def actor_of(told: list[Promise], asked: Promise) -> Customer | Staff:
         one = next(fact["staff"] for fact in told if fact["kind"] == "begun")
         return Staff(UUID(one["id"]), UUID(one["session_id"]), Role(one["role"]), one["display_name"], one["signature"])
     one = next(fact["customer"] for fact in told if fact["kind"] == "room" and fact["id"] == asked["room"])
-    ids = (UUID(one[name]) for name in ("binding_id", "conversation_id", "session_id"))
-    return Customer(*ids, one["level"], Clock()())
+    binding_id, room_id, session_id = (UUID(one[name]) for name in ("binding_id", "conversation_id", "session_id"))
+    return Customer(binding_id, room_id, session_id, one["level"], Clock()())

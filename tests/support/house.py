@@ -354,6 +354,8 @@ async def open_house(plan: Blueprint, folder: Path, server: PostgresServer | Non
         signer = Signer(plan.log_key, folder / "signer.json")
         yield House(services, clock, square, connector, ports, signer, dict(plan.staff), urls, folder, engines[2])
         services.wakeups.stopping.set()
+        if services.delivery is not None:
+            await services.delivery.drain()
         await services.lane.stop()
 
 

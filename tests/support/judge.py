@@ -98,7 +98,7 @@ class Judge:
         self, settings: Settings, ledger: Ledger, direct: tuple[str, str] | None = None, *, beside: int = 0
     ) -> None:
         self._settings = settings
-        self._ledger = ledger
+        self.ledger = ledger
         self._direct = direct or (None, None)
         log_key = key_files.read_signing_key(settings.keys / key_files.LOG_KEY_FILE)
         self._log_keys = [verifier.parse_vkey(log_key.vkey())]
@@ -151,7 +151,7 @@ class Judge:
     def _read_ledger(self, findings: Findings) -> list[Told]:
         """The wishes that were acknowledged since the last look; order of acknowledgement is order of n."""
         new: list[Told] = []
-        for entry in self._ledger.entries():
+        for entry in self.ledger.entries():
             key = entry["key"]
             if entry["what"] == "invoke":
                 self._open.add(key)

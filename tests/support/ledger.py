@@ -142,8 +142,11 @@ class Client:
                 await self.one()
         finally:
             self.idle.set()
-            for line in self._lines.values():
-                line.close()
+            self.close()
+
+    def close(self) -> None:
+        for line in self._lines.values():
+            line.close()
 
     def pause(self) -> None:
         """Bring the wish under way to its end, begin no other."""
@@ -156,6 +159,11 @@ class Client:
     def stop(self) -> None:
         self.stopping = True
         self._pause.set()
+
+    async def say(self, place: Place) -> str:
+        """One ordinary message over a new connection; `ok`, or `refused`."""
+        self._lines[place.line].close()
+        return await self.until_known(self._wish(place, "plain"))
 
     async def one(self) -> None:
         """One wish, ordinary or odd."""
@@ -213,7 +221,7 @@ class Client:
     def _turned_away(self, wish: Wish, answer: Answer, about: Mapping[str, object], *, certain: bool) -> str:
         code = self._problem(answer)
         # "nothing was stored" is a promise: half of those who hear it never ask again, and it must be true
-        if code in ("unavailable", "too_many") and certain and self._chance.random() < 0.5:
+        if code in ("unavailable", "too_many", "storage_full") and certain and self._chance.random() < 0.5:
             self._note("refused", wish, status=answer.status, code=code, **about)
             return "nothing stored"
         if answer.status == 429 or answer.status >= 500:
@@ -244,9 +252,9 @@ class Client:
             self.tally.wrong.append(f"{answer.status}: {answer.body[:200]!r}")
             return "?"
         code = str(answer.json()["code"])
-        if answer.status in (429, 503) and not answer.headers.get("retry-after", "").isdigit():
+        if answer.status in (429, 503, 507) and not answer.headers.get("retry-after", "").isdigit():
             self.tally.wrong.append(f"{answer.status} {code} without Retry-After")
-        if answer.status >= 500 and answer.status != 503:
+        if answer.status >= 500 and answer.status not in (503, 507):
             self.tally.wrong.append(f"{answer.status} {code}")
         return code
 
@@ -285,15 +293,24 @@ class Crowd:
                 await asyncio.sleep(0.01)
         return time.monotonic() - moment
 
+    async def work(self, messages: int, seconds: float) -> None:
+        """Until so many more are acknowledged, or the time is over: moments that are random however slow the machine."""
+        wanted, end = self.acknowledged + messages, time.monotonic() + seconds
+        while self.acknowledged < wanted and time.monotonic() < end:
+            self._raise()
+            await asyncio.sleep(0.003)
+
     async def stop(self) -> None:
         for client in self.clients:
             client.stop()
-        try:
-            async with asyncio.timeout(60):
-                await asyncio.gather(*self._tasks)
-        finally:
-            for task in self._tasks:
-                task.cancel()
+        async with asyncio.timeout(60):
+            await asyncio.gather(*self._tasks)
+
+    async def drop(self) -> None:
+        """End every client where it is; after a test that failed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _raise(self) -> None:
         for task in self._tasks:
@@ -309,14 +326,16 @@ class Crowd:
         """Answers that nobody should have got."""
         return [f"{client.name}: {what}" for client in self.clients for what in client.tally.wrong]
 
+    @property
+    def answers(self) -> Counter[str]:
+        """How often each status came; `lost` where no whole answer did."""
+        return sum((client.tally.answers for client in self.clients), Counter[str]())
+
     def figures(self) -> dict[str, object]:
-        answers: Counter[str] = Counter()
-        for client in self.clients:
-            answers += client.tally.answers
         return {
             "clients": len(self.clients),
             "acknowledged": self.acknowledged,
             "acknowledged_again": sum(client.tally.repeated for client in self.clients),
             "unknown_then_resolved": sum(client.tally.unknown for client in self.clients),
-            "answers": dict(sorted(answers.items())),
+            "answers": dict(sorted(self.answers.items())),
         }

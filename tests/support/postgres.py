@@ -44,6 +44,8 @@ _DURABLE: Final = (
     "fsync=on",
     "full_page_writes=on",
     "synchronous_commit=on",
+    # one call instead of one a file before each recovery; what processes wrote is still there after their death anyway
+    "recovery_init_sync_method=syncfs",
     "max_connections=100",
     "shared_buffers=32MB",
     "checkpoint_timeout=30s",

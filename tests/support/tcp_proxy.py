@@ -31,7 +31,7 @@ class TcpProxy:
         self.swallowing = False
         """What the server says is taken and never passed on; what the client says still arrives."""
         self.answer_bytes: int | None = None
-        """So many bytes of the server's words are passed on by a connection that begins now; then it is reset."""
+        """The next connection passes on so many bytes of the server's words and is reset; those after it are whole."""
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, sock=self._listener)
@@ -61,7 +61,7 @@ class TcpProxy:
             if self.refusing:
                 _reset(client)
                 return
-            budget = self.answer_bytes
+            budget, self.answer_bytes = self.answer_bytes, None
             try:
                 answers, server = await self._upstream()
             except OSError:

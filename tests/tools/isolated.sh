@@ -14,6 +14,8 @@ namespaces=(--net --pid --fork --kill-child)
 [ "$(id -u)" = 0 ] || namespaces=(--user --map-current-user --keep-caps "${namespaces[@]}")
 for mount in --mount-proc ""; do
   if unshare "${namespaces[@]}" ${mount:+"$mount"} true 2>/dev/null; then
+    # a mount is private only with a mount namespace, which --mount-proc brings
+    [ -z "$mount" ] || export RISERBO_SMALL_DISK=$scratch/small-disk
     unshare "${namespaces[@]}" ${mount:+"$mount"} .venv/bin/python tests/tools/loopback.py "$@"
     exit
   fi

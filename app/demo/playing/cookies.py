@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.cookies import Morsel, SimpleCookie
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,7 +26,15 @@ def is_trustworthy(url: str) -> bool:
     """Whether a Secure cookie may travel to this address (W3C Secure Contexts: HTTPS, or this very machine)."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    return parts.scheme == "https" or host == "localhost" or host.endswith(".localhost")
+    return parts.scheme == "https" or host == "localhost" or host.endswith(".localhost") or is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is a loopback address, written as one."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class CookieJar:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
 
-from app.demo.playing.cookies import CookieJar, is_trustworthy
+from app.demo.playing.cookies import CookieJar, is_loopback, is_trustworthy
 from app.demo.playing.holding import DidNotHold, present, require
 from app.demo.playing.pages import Page, PageForm, read_page
 
@@ -25,13 +25,14 @@ Streaming = AbstractAsyncContextManager[httpx2.Response]
 
 
 class LoopbackTransport(httpx2.AsyncHTTPTransport):
-    """Takes every *.localhost name to this machine and refuses any other (RFC 6761, section 6.3)."""
+    """Takes every *.localhost name to this machine, and refuses whatever lies beyond it (RFC 6761, section 6.3)."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request; the Host header keeps the name."""
         if not is_trustworthy(str(request.url)) or request.url.scheme != "http":
             raise httpx2.ConnectError(f"{request.url.host} is not on this machine")
-        request.url = request.url.copy_with(host=LOOPBACK)
+        if not is_loopback(request.url.host):
+            request.url = request.url.copy_with(host=LOOPBACK)
         return await super().handle_async_request(request)
 
 

@@ -44,7 +44,7 @@ class OnSquare:
 
     async def thread(self, reader: Browser, person: Townsperson) -> Answer:
         """See `Scene`."""
-        return (await reader.open(f"{self._site}/posts/{cast.complaint_id(person)}")).expect(200)
+        return (await reader.open(f"{self._site}/posts/{cast.complaint_of(person).id}")).expect(200)
 
     async def profile(self, reader: Browser) -> Answer:
         """See `Scene`."""

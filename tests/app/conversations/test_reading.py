@@ -7,11 +7,10 @@ import asyncio
 import pytest
 
 from app.binding import notices
-from app.conversations import queries, reading, service, sweeping
+from app.conversations import marks, queries, reading, service, sweeping
 from app.conversations.models import ReadMark
 from app.conversations.queries import Window
 from app.database import reading as reading_session
-from app.database import transaction
 from app.notifications.service import Work, claim, finish
 from app.permissions import DataClass, Level
 from tests.support.house import House, Room
@@ -95,8 +94,7 @@ async def test_a_mark_moves_forward_only_also_in_a_race(house: House) -> None:
     room = await house.room()
 
     async def move(number: int) -> None:
-        async with transaction(house.services) as db:
-            await reading.move_mark(db, room.id, "customer", number)
+        await marks.move_marks(house.services, [marks.Delivered(room.id, "customer", number)])
 
     await asyncio.gather(*(move(number) for number in (3, 9, 1, 7, 5, 2)))
     assert await mark(house, room) == 9

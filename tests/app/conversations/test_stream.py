@@ -241,7 +241,7 @@ async def test_a_lease_whose_leaf_cannot_be_written_lets_nobody_see(
         raise ConnectionError
 
     room = await house.room()
-    monkeypatch.setattr("app.conversations.stream.record", fail)
+    monkeypatch.setattr("app.conversations.leases.record", fail)
     with pytest.raises(ConnectionError):
         await begin_watch(house.services, house.anna, room.id, 0)
     assert await house.all(RoomWatch) == []

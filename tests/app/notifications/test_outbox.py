@@ -87,10 +87,10 @@ async def test_a_lease_that_is_renewed_is_not_over(house: House) -> None:
     [work] = await claim(house.services)
     for _ in range(3):
         house.clock.pass_by(seconds=40)
-        await renew(house.services, work.id)
+        await renew(house.services, work)
         assert await claim(house.services) == []
     await house.act(lambda db: finish(db, work.id))
-    await renew(house.services, work.id)
+    await renew(house.services, work)
     assert (await row_of(house, work.id)).locked_until is None
 
 

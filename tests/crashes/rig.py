@@ -1,0 +1,164 @@
+"""A served installation under load, with its ledger and its judge: what the suites of crashes do harm to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+from app.bench.ground import Ground, prepare
+from app.bench.serving import NotServing
+from tests.support.judge import Judge, ledger_in
+from tests.support.ledger import Client, Crowd, Place
+from tests.support.postgres import OWNER, DurablePostgres
+from tests.support.soak import SOAK, percentile
+from tests.support.tcp_proxy import TcpProxy, proxy_to, to_unix
+from tests.support.warm_serving import Mother, WarmServed
+
+HEAVY: Final = "heavy"
+"""The group of tests that must not run beside each other."""
+ROOMS: Final = 6
+STAFF_CLIENTS: Final = 5
+FAR: Final = "2099-01-01 00:00:00.000000"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An installation that nobody serves: its ground, and the names of its databases where they lie on a server."""
+
+    mother: Mother
+    ground: Ground
+    names: tuple[str, str] | None = None
+    postgres: DurablePostgres | None = None
+
+
+async def prepared_on_sqlite(mother: Mother, folder: Path) -> Prepared:
+    ground = await prepare(folder, ROOMS)
+    with contextlib.closing(sqlite3.connect(folder / "riserbo.db")) as connection, connection:
+        connection.execute("UPDATE sessions SET expires_at = ? WHERE kind = 'visitor'", [FAR])
+    return Prepared(mother, ground)
+
+
+async def prepared_on_postgres(mother: Mother, folder: Path, postgres: DurablePostgres) -> Prepared:
+    names = postgres.server.new_database(), postgres.server.new_database()
+    urls = [postgres.server.url(name) for name in names]
+    ground = await prepare(folder, ROOMS, database_url=urls[0], key_database_url=urls[1])
+    with psycopg.connect(postgres.server.conninfo(names[0])) as connection:
+        connection.execute("UPDATE sessions SET expires_at = %s WHERE kind = 'visitor'", [f"{FAR}+00"])
+    return Prepared(mother, ground, names, postgres)
+
+
+@dataclass
+class Rig:
+    """A copy of a prepared installation, served by a child process, with eleven clients who write."""
+
+    ground: Ground
+    served: WarmServed
+    crowd: Crowd
+    judge: Judge
+    proxy: TcpProxy | None = None
+    names: tuple[str, str] | None = None
+    cold_starts: list[float] = field(default_factory=list)
+    warm_starts: list[float] = field(default_factory=list)
+
+    async def start(self, *, cold: bool = SOAK) -> None:
+        """Start the server and wait until it is ready. A cold start, imports included, counts for the figures."""
+        begun = time.monotonic()
+        self.served.cold = cold
+        self.served.start()
+        await asyncio.to_thread(self.served.ready, 60.0)
+        (self.cold_starts if cold else self.warm_starts).append(round(time.monotonic() - begun, 3))
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        await asyncio.to_thread(self.served.kill)
+
+    def figures(self) -> dict[str, object]:
+        """What every suite keeps."""
+        return {
+            "leaves": self.judge.leaves,
+            "messages_judged": self.judge.judged,
+            "restart_to_ready_seconds": {
+                "starts": len(self.cold_starts),
+                "p50": percentile(self.cold_starts, 0.5),
+                "p99": percentile(self.cold_starts, 0.99),
+            },
+            **self.crowd.figures(),
+        }
+
+    async def look(self, *, whole: bool = False) -> None:
+        """Bring every client to rest, compare ledger and databases, let them go on."""
+        await self.crowd.quiet()
+        assert not self.crowd.wrong, f"answers that nobody should get: {self.crowd.wrong[:10]}"
+        await asyncio.to_thread(lambda: self.judge.look(whole=whole))
+        if not whole:
+            self.crowd.go_on()
+
+
+@contextlib.asynccontextmanager
+async def rig(
+    prepared: Prepared, folder: Path, chance: random.Random, *, proxied: bool = False, **options: float
+) -> AsyncIterator[Rig]:
+    """Not started yet; everything is gone at the end, the copied databases included."""
+    async with contextlib.AsyncExitStack() as stack:
+        ground, proxy, names, direct = prepared.ground, None, None, None
+        shutil.copytree(ground.folder, folder)
+        ground = replace(ground, folder=str(folder))
+        if prepared.postgres is not None:
+            assert prepared.names is not None
+            server = prepared.postgres.server
+            names = server.new_database(prepared.names[0]), server.new_database(prepared.names[1])
+            for name in names:
+                stack.callback(server.drop_database, name)
+            direct = server.conninfo(names[0]), server.conninfo(names[1])
+            host, port = str(server.folder), 5432
+            if proxied:
+                proxy = await stack.enter_async_context(proxy_to(to_unix(prepared.postgres.socket_path)))
+                host, port = "127.0.0.1", proxy.port
+            urls = [f"postgresql+psycopg://{OWNER}@/{name}?host={host}&port={port}" for name in names]
+            ground = replace(ground, environment=ground.environment | _databases(urls))
+        ledger = ledger_in(folder.parent / f"{folder.name}-outside")
+        stack.callback(ledger.close)
+        served = WarmServed(folder, environment=ground.environment, log=folder.parent / f"{folder.name}.log")
+        served.mother = prepared.mother
+        stack.callback(_end, served)
+        clients = [
+            Client(name, ledger, places, random.Random(chance.getrandbits(64)), **options)
+            for name, places in places_of(ground, served).items()
+        ]
+        crowd = Crowd(clients)
+        stack.push_async_callback(crowd.drop)
+        yield Rig(ground, served, crowd, Judge(ground.settings(), ledger, direct), proxy, names)
+        await crowd.stop()
+
+
+def places_of(ground: Ground, served: WarmServed) -> dict[str, list[Place]]:
+    """Who writes where: each customer in the own room, several programs of one agent in all rooms."""
+    staff, public = (served.staff.host, served.staff.port), (served.public.host, served.public.port)
+    anna = ground.staff["anna"].token
+    everywhere = [Place("staff", room.conversation_id, staff, ground.staff_host, anna) for room in ground.rooms]
+    places = {f"agent{number}": everywhere for number in range(STAFF_CLIENTS)}
+    for number, room in enumerate(ground.rooms):
+        own = Place("customer", room.conversation_id, public, ground.public_host, room.cookie_value, room.cookie_name)
+        places[f"customer{number}"] = [own]
+    return places
+
+
+def _databases(urls: list[str]) -> dict[str, str]:
+    assert all(make_url(url) for url in urls)
+    return {"RISERBO_DATABASE_URL": urls[0], "RISERBO_KEY_DATABASE_URL": urls[1]}
+
+
+def _end(served: WarmServed) -> None:
+    with contextlib.suppress(NotServing):
+        served.kill()

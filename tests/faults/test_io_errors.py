@@ -1,0 +1,75 @@
+"""A disk that answers EIO or "no space" now and then, on SQLite: who was told "stored" finds it, nobody else is misled."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from pathlib import Path
+
+import pytest
+
+from app.bench.ground import Ground
+from tests.faults.control import SYNCS, WRITES, Faults
+from tests.faults.served import bank
+from tests.support.soak import chance, in_every_run_or_soak, keep_figures
+
+pytestmark = pytest.mark.xdist_group("heavy")
+ACKNOWLEDGED = in_every_run_or_soak(150, 10_000)
+LONGEST = in_every_run_or_soak(60.0, 3600.0)
+ONE_IN_FIFTY = 20
+ROOM_AGAIN_WITHIN = 5.0
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC], ids=errno.errorcode.get)
+async def test_what_is_acknowledged_on_a_failing_disk_is_stored_once(
+    ground: Ground, tmp_path: Path, outside: Path, faults: Faults, error: int
+) -> None:
+    name = errno.errorcode[error]
+    seed, source = chance(f"{name} at 2 %")
+    async with bank(ground, tmp_path / "house", outside, source, faults.environment) as it:
+        faults.fail(error, per_mille=ONE_IN_FIFTY, calls=WRITES | SYNCS)
+        it.crowd.start()
+        await it.until(lambda: it.crowd.acknowledged >= ACKNOWLEDGED, LONGEST)
+        faults.calm()
+        await it.judged()
+        assert it.served.alive
+        assert faults.met > 20
+        keep_figures(f"io-errors-{name}", seed=seed, faults=faults.met, **it.crowd.figures())
+
+
+async def test_a_disk_that_takes_nothing_is_refused_at_once_and_reading_goes_on(
+    ground: Ground, tmp_path: Path, outside: Path, faults: Faults
+) -> None:
+    """Every write of the databases answers ENOSPC; then there is room again, without a restart."""
+    seed, source = chance("no space at all")
+    async with bank(ground, tmp_path / "house", outside, source, faults.environment) as it:
+        it.crowd.start()
+        await it.until(lambda: it.crowd.acknowledged >= 30)
+        faults.fail(errno.ENOSPC, calls=WRITES)
+        await asyncio.sleep(0.5)
+        slowest = 0.0
+        for number in range(10):
+            answer, seconds = await it.post(f"nessuno spazio {number}", f"full-{number}")
+            assert answer.status in (503, 507), answer.body
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["retry-after"].isdigit()
+            queue, _ = await it.ask("/api/v1/cases")
+            assert queue.status == 200
+            slowest = max(slowest, seconds)
+        faults.calm()
+        resumed = await it.crowd.all_acknowledged_since(time.monotonic())
+        for number in range(10):
+            again, _ = await it.post(f"nessuno spazio {number}", f"full-{number}")
+            assert again.status == 201
+        await it.judged()
+        assert it.served.alive
+        keep_figures(
+            "no-space",
+            seed=seed,
+            slowest_refusal=round(slowest, 3),
+            resumed_after=round(resumed, 3),
+            **it.crowd.figures(),
+        )
+        assert slowest < 1.0
+        assert resumed < ROOM_AGAIN_WITHIN

@@ -1,0 +1,36 @@
+"""An installation on PostgreSQL, prepared once and copied for each test; processes that start without their imports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.bench.ground import Ground
+from tests.processes.town import Town, prepared_ground, town
+from tests.support.postgres import PostgresServer
+from tests.support.warm_serving import Mother
+
+
+@pytest.fixture(scope="session")
+def mother() -> Iterator[Mother]:
+    running = Mother()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def prepared(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Ground, tuple[str, str]]:
+    return asyncio.run(prepared_ground(tmp_path_factory.mktemp("processes") / "house", postgres_server))
+
+
+@pytest.fixture
+async def place(
+    prepared: tuple[Ground, tuple[str, str]], tmp_path: Path, postgres_server: PostgresServer, mother: Mother
+) -> AsyncIterator[Town]:
+    async with town(prepared, tmp_path, postgres_server, mother) as it:
+        yield it
