@@ -32,7 +32,7 @@ from app.directory.port import DirectoryUnavailable
 from app.handover.posting import give_up, post_reply
 from app.handover.service import POST_REPLY
 from app.ids import made_at
-from app.limits.idempotency import forget_old
+from app.limits import guesses, idempotency, rates
 from app.main import Installation
 from app.notifications.senders import SendFailed
 from app.notifications.service import LEASE, WORKER_TOPIC, Work, claim, renew, retry_later
@@ -160,8 +160,10 @@ class Worker:
 
     async def _forget_old(self) -> None:
         self._house.services.vault.forget_expired()
-        async with transaction(self._house.services) as db:
-            await forget_old(db, self._house.services.clock())
+        now = self._house.services.clock()
+        for forget_old in (idempotency.forget_old, guesses.forget_old, rates.forget_old):
+            async with transaction(self._house.services) as db:
+                await forget_old(db, now)
 
     async def sweep_orphan_keys(self) -> int:
         """Destroy data keys older than an hour that no case, room or export uses; returns how many.

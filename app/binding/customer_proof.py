@@ -133,6 +133,7 @@ async def check(db: AsyncSession, attempt: Attempt, code: str, now: datetime) ->
     await pairs.require_not_locked(db, challenge.typed_hash, now)
     if challenge.pair_hash is None or challenge.customer_hash is None:
         raise NotReady
+    await pairs.hold(db, challenge.customer_hash, now)
     live = await challenges.count_try(db, challenge, now)
     keys = GuessKeys(challenge.typed_hash, challenge.pair_hash, challenge.customer_hash)
     try:

@@ -65,6 +65,12 @@ async def is_closed(db: AsyncSession, keys: GuessKeys, *, bound: bool, now: date
     return None
 
 
+async def hold(db: AsyncSession, customer: bytes, now: datetime) -> None:
+    """Guesses at one customer wait for each other, whoever makes them: what `is_closed` says then is still true when
+    the guess is counted. One counter is enough, as each of the others belongs to one customer."""
+    await guesses.hold(db, customer, now)
+
+
 async def count_wrong(db: AsyncSession, keys: GuessKeys, now: datetime) -> GuessState:
     """Count one wrong guess against all three; returns what the visitor may know. Call it where changes are kept."""
     shown = await guesses.count_wrong(db, keys.typed, rules.PAIR_POLICY, now)

@@ -8,17 +8,19 @@ few ids rather than one: a notification that is committed late, under an older i
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import structlog
 
-from app.channels.mastodon_api import MastodonApi, Own
+from app.channels.mastodon_api import MastodonApi, Own, TooLarge
 from app.channels.ports import ArrivedPost, ChannelUnavailable
 
 PAGE: Final = 20
 OVERLAP: Final = 8
 MOST_PAGES: Final = 50
 _log = structlog.get_logger("riserbo.mastodon")
+_ID_IN_LINK: Final = re.compile(r"[?&]min_id=([A-Za-z0-9.-]{1,64})[^>]*>; *rel=\"prev\"")
 Item = dict[str, Any]
 
 
@@ -31,6 +33,20 @@ class MastodonArrivals:
     async def poll(self, cursor: str | None) -> tuple[list[ArrivedPost], str | None]:
         """See `ports.Arrivals`. The first poll of all begins with the newest page of mentions."""
         known = read_cursor(cursor)
+        try:
+            items = await self._new(known)
+        except TooLarge as large:
+            if not large.link:
+                raise
+            items = await self._one_by_one(known)
+        if not items:
+            return [], cursor
+        own, fresh = await self._api.own(), list(reversed(items))
+        posts = [post for item in fresh if (post := self._post(item, own)) is not None]
+        return posts, json.dumps([*known, *(item["id"] for item in fresh)][-OVERLAP:])
+
+    async def _new(self, known: list[str]) -> list[Item]:
+        """All that is new, newest first, as far as one round goes."""
         items, full = await self._after(known[0] if known else None, frozenset(known))
         for _ in range(MOST_PAGES):
             if not (known and items and full):
@@ -38,12 +54,26 @@ class MastodonArrivals:
             above, full = await self._after(items[0]["id"], frozenset(known).union(item["id"] for item in items))
             items[:0] = above
             full = full and bool(above)
-        fresh = list(reversed(items))
-        if not fresh:
-            return [], cursor
-        own = await self._api.own()
-        posts = [post for item in fresh if (post := self._post(item, own)) is not None]
-        return posts, json.dumps([*known, *(item["id"] for item in fresh)][-OVERLAP:])
+        return items
+
+    async def _one_by_one(self, known: list[str]) -> list[Item]:
+        """A page too large to be read: its notifications one after the other; one that is too large alone is left out.
+
+        Only where a Link header names it, or nobody knows what to go on from; such servers page upwards.
+        """
+        items: list[Item] = []
+        last = max(known, key=lambda one: (len(one), one), default=None)
+        for _ in range(PAGE):
+            try:
+                page = await self._page(last, None, 1)
+            except TooLarge as large:
+                page = [{"id": named} for named in _ID_IN_LINK.findall(large.link)[:1]]
+                _log.warning("arrival_too_large", server=self._api.site, left_out=len(page))
+            if not page or page[0]["id"] in known:
+                break
+            items.insert(0, page[0])
+            last = page[0]["id"]
+        return items
 
     async def _after(self, min_id: str | None, known: frozenset[str]) -> tuple[list[Item], bool]:
         """What is new behind `min_id`, newest first, without a gap below it; and whether there may be more above."""
@@ -60,8 +90,8 @@ class MastodonArrivals:
         _log.warning("arrivals_cut", server=self._api.site, pages=MOST_PAGES)
         return items, full
 
-    async def _page(self, min_id: str | None, max_id: str | None) -> list[Item]:
-        query = {"types[]": "mention", "include_filtered": "true", "limit": str(PAGE)}
+    async def _page(self, min_id: str | None, max_id: str | None, limit: int = PAGE) -> list[Item]:
+        query = {"types[]": "mention", "include_filtered": "true", "limit": str(limit)}
         if min_id is not None:
             query["min_id"] = min_id
         if max_id is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import case, select
+from sqlalchemy import case, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import upsert
@@ -14,6 +14,9 @@ from app.limits.models import GuessCounter
 
 MOST_DOUBLINGS: Final = 20
 """Beyond any policy's longest lock. Without an end the pause would outgrow `timedelta`, and the guess go uncounted."""
+
+KEPT_FOR: Final = timedelta(days=30)
+MOST_FORGOTTEN: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,22 @@ class GuessState:
 
 async def state_of(db: AsyncSession, key_hash: bytes, now: datetime) -> GuessState:
     """The counter as it stands; an unknown key has no wrong guesses."""
-    row = (await db.execute(select(GuessCounter).where(GuessCounter.key_hash == key_hash))).scalar_one_or_none()
+    counter = select(GuessCounter).where(GuessCounter.key_hash == key_hash).execution_options(populate_existing=True)
+    row = (await db.execute(counter)).scalar_one_or_none()
     if row is None:
         return GuessState(0, 0, None)
     return GuessState(row.in_a_row, row.today if row.day == _day(now) else 0, row.locked_until)
+
+
+async def hold(db: AsyncSession, key_hash: bytes, now: datetime) -> None:
+    """Keep the counter for this transaction: guesses against it wait for each other from here on.
+
+    What is read afterwards is still true when the guess is counted: of many at once none passes a full counter.
+    """
+    insertion = upsert(db, GuessCounter).values(
+        key_hash=key_hash, in_a_row=0, day=_day(now), today=0, locks=0, locked_until=None, updated_at=now
+    )
+    await db.execute(insertion.on_conflict_do_update(index_elements=["key_hash"], set_={"updated_at": now}))
 
 
 async def count_wrong(db: AsyncSession, key_hash: bytes, policy: GuessPolicy, now: datetime) -> GuessState:
@@ -80,6 +95,20 @@ async def forgive(db: AsyncSession, key_hash: bytes, now: datetime) -> None:
     row = (await db.execute(select(GuessCounter).where(GuessCounter.key_hash == key_hash))).scalar_one_or_none()
     if row is not None:
         row.in_a_row, row.locks, row.updated_at = 0, 0, now
+
+
+async def forget_old(db: AsyncSession, now: datetime) -> None:
+    """Remove counters that nobody guessed against for a month; one that is in use just now stays for the next time.
+
+    So late it gives nothing away: five guesses on each of these days were more than all that a new counter allows on
+    its first one.
+    """
+    old = select(GuessCounter.key_hash).where(GuessCounter.updated_at < now - KEPT_FOR)
+    await db.execute(
+        delete(GuessCounter).where(
+            GuessCounter.key_hash.in_(old.limit(MOST_FORGOTTEN).with_for_update(skip_locked=True))
+        )
+    )
 
 
 def _day(now: datetime) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import case, literal
+from sqlalchemy import case, delete, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import upsert
 from app.limits.models import Rate
 
 MICRO: Final = 1_000_000
+MOST_FORGOTTEN: Final = 1000
 
 
 async def take(db: AsyncSession, key_hash: bytes, limit: int, per: timedelta, now: datetime) -> bool:
@@ -27,3 +28,11 @@ async def take(db: AsyncSession, key_hash: bytes, limit: int, per: timedelta, no
         .returning(Rate.arrival)
     )
     return (await db.execute(statement)).scalar_one_or_none() is not None
+
+
+async def forget_old(db: AsyncSession, now: datetime) -> None:
+    """Remove rates that are full again: they allow what one allows that was never used. One in use just now stays."""
+    full = select(Rate.key_hash).where(Rate.arrival <= int(now.timestamp() * MICRO))
+    await db.execute(
+        delete(Rate).where(Rate.key_hash.in_(full.limit(MOST_FORGOTTEN).with_for_update(skip_locked=True)))
+    )

@@ -117,6 +117,7 @@ GET /room/authenticator                   401  401  401   ok   ok  401
 GET /room/authenticator.svg               401  401  401   ok   ok  401
 GET /room/events                          401  401  401   ok   ok  401
 GET /signin/{connector}/callback          403  403  403  403  403  403
+GET /signin/{connector}/callback/{server} 403  403  403  403  403  403
 GET /verify                                ok   ok   ok   ok   ok   ok
 POST /c/{slug}/confirm                    401  409  409  409  409  401
 POST /c/{slug}/customer                   401   ok  409  409  409  401

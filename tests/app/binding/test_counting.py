@@ -1,4 +1,4 @@
-"""The counter of a code's tries under two hands at once, step by step: no try is lost, the last one is refused."""
+"""Counters of guesses under two hands at once, step by step: no guess is lost, and none passes a full counter."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import challenges, rules
+from app.binding import attempts, challenges, customer_proof, rules
 from app.binding.errors import CodeWrong
 from app.binding.models import Challenge
 from app.database import transaction
-from tests.app.binding.bank import Bank
+from app.errors import RiserboError
+from tests.app.binding.bank import Bank, Visitor, last_code, wrong
 
 WHILE_BLOCKED = 0.3
 
@@ -67,3 +68,42 @@ async def test_of_two_tries_at_once_only_one_is_the_last(bank: Bank) -> None:
         with pytest.raises(CodeWrong):
             await asyncio.wait_for(waiting, 10)
     assert await tries(bank) == rules.TRIES_PER_CODE
+
+
+async def type_code(bank: Bank, visitor: Visitor, code: str, weighed: asyncio.Event, go_on: asyncio.Event) -> str:
+    """What a typed code comes to; its transaction stays open between the verdict and `go_on`."""
+    try:
+        async with transaction(bank.services) as db:
+            attempt = await attempts.of_session(db, visitor.session_id, bank.clock(), slug=visitor.slug)
+            try:
+                await customer_proof.check(db, attempt, code, bank.clock())
+            finally:
+                weighed.set()
+                await go_on.wait()
+    except RiserboError as refusal:
+        return refusal.code
+    return "right"
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_the_tenth_wrong_code_of_a_day_closes_what_is_under_way_at_the_same_moment(bank: Bank) -> None:
+    """Strangers with handles of their own and one customer: a right code comes while the tenth wrong one is weighed."""
+    strangers = []
+    for name, guesses in (("mallory", 5), ("eve", 3), ("trudy", 1)):
+        visitor = await bank.visit(await bank.complaint(name))
+        await visitor.sign_in(name)
+        await visitor.ask_code("C-1001")
+        strangers.append((visitor, last_code(bank)))
+        for _ in range(guesses):
+            with pytest.raises(RiserboError):
+                await visitor.type_code(wrong(last_code(bank)))
+    (eve, eves), (trudy, right) = strangers[1:]
+    weighed, go_on, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    gone.set()
+    tenth = asyncio.create_task(type_code(bank, eve, wrong(eves), weighed, go_on))
+    await asyncio.wait_for(weighed.wait(), 10)
+    late = asyncio.create_task(type_code(bank, trudy, right, asyncio.Event(), gone))
+    done, _ = await asyncio.wait([late], timeout=WHILE_BLOCKED)
+    go_on.set()
+    assert [*await asyncio.wait_for(asyncio.gather(tenth, late), 10)] == ["code_wrong"] * 2
+    assert not done, "the right code did not wait for the wrong one"

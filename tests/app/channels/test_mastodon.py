@@ -199,6 +199,16 @@ async def test_a_deleted_or_unreadable_post_stands_in_nobodys_way(town: Town) ->
     assert (await all_of(town.arrivals, None))[0] == ["uno", "quattro"]
 
 
+async def test_a_page_too_large_is_read_one_by_one_and_what_alone_is_too_large_is_left_out(town: Town) -> None:
+    town.complain("uno")
+    _, cursor = await all_of(town.arrivals, None)
+    for number in range(4):
+        town.complain(f"n{number}", content=f"<p>@x n{number}</p>" + "<b></b>" * 50_000)
+    town.complain("bomba", content="x" * 1_100_000)
+    town.complain("dopo")
+    assert (await all_of(town.arrivals, cursor))[0] == ["n0", "n1", "n2", "n3", "dopo"]
+
+
 async def test_an_edited_post_arrives_once(town: Town) -> None:
     status = town.complain("prima")
     texts, cursor = await all_of(town.arrivals, None)

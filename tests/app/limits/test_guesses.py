@@ -8,7 +8,8 @@ from datetime import timedelta
 from app.database import reading, transaction
 from app.limits import guesses
 from app.limits.guesses import GuessPolicy, GuessState
-from tests.support.house import House
+from app.limits.models import GuessCounter
+from tests.support.house import ON_POSTGRESQL, House
 
 KEY = b"k" * 32
 POLICY = GuessPolicy(in_a_row=5, first_lock=timedelta(minutes=15), longest_lock=timedelta(hours=24))
@@ -90,3 +91,53 @@ async def test_a_lock_ends_at_its_moment(house: House) -> None:
     now = house.clock()
     assert GuessState(0, 5, now + timedelta(microseconds=1)).is_locked(now)
     assert not GuessState(0, 5, now).is_locked(now)
+
+
+async def test_a_held_counter_makes_the_next_guess_wait_and_loses_none(house: House) -> None:
+    entered = asyncio.Event()
+
+    async def guess() -> int:
+        async with transaction(house.services) as db:
+            await guesses.hold(db, KEY, house.clock())
+            before = (await guesses.state_of(db, KEY, house.clock())).today
+            entered.set()
+            await asyncio.sleep(0)
+            return (await guesses.count_wrong(db, KEY, POLICY, house.clock())).today - before
+
+    assert await asyncio.gather(*(guess() for _ in range(12))) == [1] * 12
+    assert entered.is_set()
+    assert (await state(house)).today == 12
+
+
+async def test_holding_counts_nothing_and_changes_no_lock(house: House) -> None:
+    for _ in range(7):
+        await wrong(house)
+    before = await state(house)
+    async with transaction(house.services) as db:
+        await guesses.hold(db, KEY, house.clock())
+        await guesses.hold(db, b"never guessed", house.clock())
+    assert await state(house) == before
+    assert await state(house, b"never guessed") == GuessState(0, 0, None)
+
+
+async def test_counters_are_forgotten_a_month_after_the_last_guess_and_not_before(house: House) -> None:
+    await wrong(house)
+    house.clock.pass_by(days=15)
+    await wrong(house, b"other")
+    house.clock.pass_by(days=14, hours=23)
+    await house.act(lambda db: guesses.forget_old(db, house.clock()))
+    assert {row.key_hash for row in await house.all(GuessCounter)} == {KEY, b"other"}
+    house.clock.pass_by(hours=2)
+    await house.act(lambda db: guesses.forget_old(db, house.clock()))
+    assert [row.key_hash for row in await house.all(GuessCounter)] == [b"other"]
+
+
+@ON_POSTGRESQL
+async def test_a_counter_in_use_is_not_forgotten_under_its_guess(house: House) -> None:
+    await wrong(house)
+    house.clock.pass_by(days=31)
+    async with transaction(house.services) as db:
+        await guesses.hold(db, KEY, house.clock())
+        await asyncio.wait_for(house.act(lambda other: guesses.forget_old(other, house.clock())), 10)
+        assert (await guesses.count_wrong(db, KEY, POLICY, house.clock())).in_a_row == 2
+    assert (await state(house)).in_a_row == 2

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from app.database import transaction
 from app.limits import rates
+from app.limits.models import Rate
 from tests.support.house import House
 
 HOUR = timedelta(hours=1)
@@ -51,3 +52,16 @@ async def test_keys_do_not_share_and_a_rollback_gives_back(house: House) -> None
             raise RuntimeError
     except RuntimeError:
         assert await take(house, b"third", limit=1)
+
+
+async def test_a_rate_that_is_full_again_is_forgotten_and_no_other(house: House) -> None:
+    assert [await take(house) for _ in range(3)] == [True] * 3
+    house.clock.pass_by(minutes=20)
+    await take(house, b"other")
+    house.clock.pass_by(minutes=20)
+    await house.act(lambda db: rates.forget_old(db, house.clock()))
+    assert [row.key_hash for row in await house.all(Rate)] == [b"k"]
+    assert [await take(house, b"other") for _ in range(4)] == [True, True, True, False]
+    house.clock.pass_by(hours=3)
+    await house.act(lambda db: rates.forget_old(db, house.clock()))
+    assert await house.all(Rate) == []
