@@ -64,7 +64,8 @@ async def _prepare(
     key_id = await services.lookups.of("room keys", partial(_key_ids, services)).get(conversation_id)
     if key_id is None:
         raise NotFound
-    lowest = check_room(text).data_class
+    # Sentences raise a text to `case` at most, which is a question only where the agent wants it lower.
+    lowest = check_room(text, sentences=chosen is DataClass.GENERAL).data_class
     try:
         if isinstance(actor, Staff):
             data_class = class_of_answer(chosen, lowest)

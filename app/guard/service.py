@@ -24,10 +24,11 @@ def _finding(text: str, leak: Leak) -> Finding:
     return Finding(leak.kind, leak.severity, leak.start, leak.end, excerpt, MESSAGES[leak.kind])
 
 
-def _read(text: str, context: PublicContext) -> tuple[Leak, ...]:
+def _read(text: str, context: PublicContext, *, sentences: bool = True) -> tuple[Leak, ...]:
     if len(text) > LONGEST_TEXT:
         return (Leak(0, len(text), "too_long", BLOCK),)
-    return scan(text, facts=context.facts, allowed=Allowed(context.allowed), hosts=context.allowed_hosts)
+    allowed = Allowed(context.allowed)
+    return scan(text, facts=context.facts, allowed=allowed, hosts=context.allowed_hosts, sentences=sentences)
 
 
 def _gravest_first(leaks: tuple[Leak, ...]) -> list[Leak]:
@@ -46,8 +47,11 @@ def check_public(text: str, *, context: PublicContext) -> Verdict:
     )
 
 
-def check_room(text: str, *, facts: tuple[Fact, ...] = ()) -> RoomReading:
-    """Read a room message, from either side; links, names and greetings are no matter between bank and customer."""
-    leaks = _read(text, PublicContext(facts=facts, allowed_hosts=None))
+def check_room(text: str, *, facts: tuple[Fact, ...] = (), sentences: bool = True) -> RoomReading:
+    """Read a room message, from either side; links, names and greetings are no matter between bank and customer.
+
+    Without `sentences`, a text that only confirms the relationship is `general` instead of `case`.
+    """
+    leaks = _read(text, PublicContext(facts=facts, allowed_hosts=None), sentences=sentences)
     findings = tuple(_finding(text, leak) for leak in _gravest_first(leaks))
     return RoomReading(highest({class_of(leak.kind) for leak in leaks}), findings, text_hash(text))

@@ -57,6 +57,8 @@ def _media_type(request: Request) -> str:
     declared = request.headers.getlist("content-type")
     if len(declared) != 1:
         return ""
+    if declared[0] == "application/json":
+        return declared[0]
     message = Message()
     message["content-type"] = declared[0]
     charset = message.get_content_charset("utf-8")

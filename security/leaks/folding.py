@@ -133,7 +133,13 @@ def reversed_view(view: View) -> View:
     return View(view.text[::-1], view.starts[::-1], view.ends[::-1])
 
 
+_MASK: Final = re.compile(r"[0-9|!$@]")
+
+
 def _unmasked(view: View, one: str) -> View:
+    if _MASK.search(view.text) is None:
+        return view
+
     def letters(match: re.Match[str]) -> str:
         return match[0].translate(_LEET).replace("1", one)
 

@@ -89,6 +89,12 @@ def test_a_room_message_has_a_lowest_class(text: str, data_class: DataClass) -> 
     assert check_room(text).data_class is data_class
 
 
+def test_without_sentences_everything_but_the_relationship_is_read() -> None:
+    assert check_room("Il suo conto con noi è attivo").data_class is DataClass.CASE
+    assert check_room("Il suo conto con noi è attivo", sentences=False).data_class is DataClass.GENERAL
+    assert check_room("Il suo conto con noi, PIN 4821", sentences=False).data_class is DataClass.NEVER
+
+
 def test_facts_of_the_customer_make_a_room_message_account_matter() -> None:
     facts = (Fact("city", "Castelvetrano"),)
     assert check_room("A Castelvetrano piove").data_class is DataClass.GENERAL

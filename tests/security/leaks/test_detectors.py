@@ -184,3 +184,9 @@ def test_only_what_may_never_be_written_is_never_said() -> None:
     assert {leak.kind for leak in never_said(text)} == {"card", "pin", "cvv", "otp", "password"}
     assert never_said("il suo saldo è di 1.000 euro sul conto 12345678") == ()
     assert {leak.kind for leak in never_said("il P I N è q u a t t r o otto due uno")} <= {"pin"}
+
+
+def test_sentences_are_left_out_where_they_do_not_matter() -> None:
+    text = "Il suo conto con noi: IBAN IT60X0542811101000000123456"
+    assert {leak.kind for leak in scan(text)} == {"relationship", "iban"}
+    assert {leak.kind for leak in scan(text, sentences=False)} == {"iban"}
