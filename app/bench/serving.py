@@ -121,7 +121,7 @@ class Served:
             )
         return self
 
-    def ready(self, seconds: float = 30.0) -> Self:
+    def ready(self, seconds: float = 60.0) -> Self:
         """Wait until it may get traffic; raises `NotServing`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
