@@ -27,8 +27,6 @@ from tests.support.house import ON_POSTGRESQL, ON_SQLITE, House
 from tests.support.snac import Fediverse, at_phones, crossed, move_in, polled, posts_of
 
 MARKUP = "<script>alert(1)</script><b onmouseover=alert(2)>due</b> volte &lt;i&gt;? <img src=x onerror=alert(3)>"
-TOO_LARGE = "parola " * 14_000
-AT_ONCE = 6
 
 
 @dataclass(frozen=True)
@@ -46,22 +44,19 @@ def said(snac_pair: SnacPair) -> dict[str, Said]:
 
     async def post() -> dict[str, Said]:
         async with at_phones(snac_pair) as people:
-            made = {name: await _say(people, name) for name in ("markup", "private", "large")}
+            made = {
+                "markup": await _say(people, f"{MARKUP} ecco", "public"),
+                "private": await _say(people, "ecco", "direct"),
+            }
             await asyncio.gather(*(crossed(_has(one, "ecco")) for one in made.values()))
             return made
 
     return asyncio.run(post())
 
 
-async def _say(people: Fediverse, name: str) -> Said:
+async def _say(people: Fediverse, text: str, visibility: str) -> Said:
     bank, author = await people.bank(), await people.person()
-    to = f"@{bank.handle}"
-    if name == "large":
-        for _ in range(AT_ONCE):
-            await author.post(f"{to} {TOO_LARGE}")
-    text, visibility = (f"{to} {MARKUP} ecco", "public") if name == "markup" else (f"{to} ecco", "public")
-    status = await author.post(text, visibility="direct" if name == "private" else visibility)
-    return Said(bank, author, status)
+    return Said(bank, author, await author.post(f"@{bank.handle} {text}", visibility=visibility))
 
 
 def _has(one: Said, words: str) -> Callable[[], Awaitable[list[dict[str, Any]]]]:
@@ -108,16 +103,6 @@ async def test_what_was_written_in_private_is_never_answered_in_public(
     page = await fediverse.client.get(one.bank.uri, headers={"accept": "text/html"})
     assert page.status_code == 200
     assert "eccoci" not in page.text
-
-
-@ON_SQLITE
-async def test_posts_too_large_to_be_read_do_not_hold_up_the_others(
-    house: House, fediverse: Fediverse, said: dict[str, Said]
-) -> None:
-    """Anybody can post 100,000 characters, over and over: what comes after them becomes a case all the same."""
-    one = said["large"]
-    await polled(house, fediverse.connector(one.bank))
-    assert any(post.text.endswith("ecco") for post in await posts_of(house))
 
 
 @ON_POSTGRESQL
