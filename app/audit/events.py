@@ -10,6 +10,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     # the log itself
     "log.started": ("origin",),
     "log.heartbeat": ("size",),
+    "log.clock_jumped": ("seconds",),
     "traffic.summarised": ("counts",),
     "key.rotated": ("kind", "old", "new"),
     "keys.rewrapped": ("count", "version"),
