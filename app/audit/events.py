@@ -23,6 +23,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "case.closed": ("outcome",),
     "case.rated": ("rating",),
     "case.read": ("part",),
+    "queue.read": (),
     "case.refused": ("reason", "act"),
     "note.added": _TEXT,
     "post.received": (*_TEXT, "external", "kind"),
