@@ -39,10 +39,12 @@ def measure_lane(store: Store, ground: Ground, plan: Plan, tools: Tools, say: Sa
     seen = Lane()
     with ExitStack() as stack:
         plain = stack.enter_context(_plain(store, ground, tools))
+        renew_sessions(ground)
+        served = Served(ground.folder, environment=ground.environment).start()
+        stack.callback(served.stop)
         noop = stack.enter_context(empty_server("noop", ground.staff_host))
         echo = stack.enter_context(empty_server("echo", ground.staff_host))
-        renew_sessions(ground)
-        served = stack.enter_context(Served(ground.folder, environment=ground.environment))
+        served.ready()
         _warm_up(ground, served, noop, plan)
         for turn in range(plan.repeats):
             for level in plan.levels:
@@ -128,7 +130,9 @@ def measure_workers(store: Store, ground: Ground, plan: Plan, say: Say) -> dict[
     runs: dict[int, list[Measured]] = {1: [], 2: []}
     renew_sessions(ground)
     with ExitStack() as stack:
-        both = [stack.enter_context(Served(ground.folder, environment=ground.environment)) for _ in range(2)]
+        both = [Served(ground.folder, environment=ground.environment).start() for _ in range(2)]
+        for served in both:
+            stack.enter_context(served)
         for count in runs:
             post(ground, both[:count], Pressure(8, min(plan.seconds, 1.0), streams=False))
         for turn in range(plan.repeats):

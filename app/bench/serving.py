@@ -150,9 +150,9 @@ class Served:
         return "\n".join(lines[-count:])
 
     def __enter__(self) -> Self:
-        """Start it and wait until it serves."""
+        """Start it, unless it runs, and wait until it serves."""
         try:
-            return self.start().ready()
+            return (self if self.alive else self.start()).ready()
         except BaseException:
             self.kill()
             raise

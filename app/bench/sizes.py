@@ -25,12 +25,14 @@ def measure_sizes(store: Store, grounds: Grounds, plan: Plan, say: Say) -> dict[
     posts: dict[int, list[Measured]] = {size: [] for size in grounds}
     pages: dict[int, Measured] = {}
     with ExitStack() as stack:
-        served = {}
-        for size, ground in grounds.items():
+        for ground in grounds.values():
             renew_sessions(ground)
-            served[size] = stack.enter_context(Served(ground.folder, environment=ground.environment))
+        served = {
+            size: Served(ground.folder, environment=ground.environment).start() for size, ground in grounds.items()
+        }
         for size, ground in grounds.items():
-            post(ground, [served[size]], Pressure(8, min(plan.size_seconds, 1.0), streams=False))
+            stack.enter_context(served[size])
+            post(ground, [served[size]], Pressure(8, min(plan.size_seconds, 1.0), streams=False, warm_up=plan.warm_up))
         for turn in range(plan.size_repeats):
             for size in list(grounds) if turn % 2 == 0 else reversed(list(grounds)):
                 pressure = Pressure(CONCURRENCY, plan.size_seconds, streams=plan.streams, warm_up=plan.warm_up)
