@@ -13,7 +13,7 @@ LOCKS := $(wildcard requirements.lock tests/tools/requirements-*.lock)
 # paths inside .venv are absolute: a moved or copied tree builds its own
 $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)
 
-.PHONY: demo test soak lint cover pictures lock clean
+.PHONY: demo test soak bench lint cover pictures lock clean
 
 demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
@@ -29,6 +29,10 @@ soak: .venv/.test .cache/compiler
 
 lint: .venv/.test
 	exec tests/tools/lint.sh
+
+# every figure of docs/bench.md, a dozen minutes on a machine that does nothing else; ARGS as for `riserbo bench`
+bench: .venv/.test
+	exec tests/tools/isolated.sh $(PYTHON_HERE) tests/tools/bench.py $(ARGS)
 
 # every line and branch of security/, by its own tests
 cover: .venv/.test

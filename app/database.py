@@ -35,7 +35,6 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.errors import RiserboError, Unavailable
-from app.free_space import require_space
 from app.services import Services
 
 NAMING: Final = {
@@ -269,7 +268,6 @@ def services_of(db: AsyncSession) -> Services:
 @asynccontextmanager
 async def transaction(services: Services) -> AsyncIterator[AsyncSession]:
     """One writing transaction: committed on the way out, rolled back on an error, unless the error keeps changes."""
-    require_space(services.write_engine)
     async with AsyncSession(services.write_engine, expire_on_commit=False, info={"services": services}) as db:
         try:
             await db.begin()

@@ -144,7 +144,7 @@ class Vault:
         """The data key of this id, from the cache or unwrapped now; `Unavailable` when it is gone."""
         self.forget_expired()
         cached = self._cache.get(key_id)
-        if cached is not None and cached.until > self._clock():
+        if cached is not None and self._clock() < cached.until <= self._clock() + CACHE_FOR:
             return cached.key
         async with self._engine.connect() as connection:
             row = (
@@ -164,7 +164,8 @@ class Vault:
         now = self._clock()
         while self._cache:
             oldest = next(iter(self._cache))
-            if self._cache[oldest].until > now:
+            # further ahead than it was ever put, it is of a clock that was set back since
+            if now < self._cache[oldest].until <= now + CACHE_FOR:
                 return
             del self._cache[oldest]
 

@@ -23,6 +23,7 @@ from app.cases.arriving import READ_THREAD, take_in
 from app.cases.models import Case
 from app.cases.threads import read_thread
 from app.channels.ports import ChannelError
+from app.clock_watch import ClockWatch
 from app.compliance.building import BUILD_EXPORT, build_export
 from app.compliance.models import Export
 from app.conversations import sweeping as room_sweeps
@@ -70,6 +71,7 @@ class Worker:
         self._under_way: set[asyncio.Task[None]] = set()
         self._in_a_round: set[asyncio.Task[None]] = set()
         self._ending = False
+        self._clock = ClockWatch(house.services)
         self._handlers = handlers(house)
 
     def start(self) -> None:
@@ -105,6 +107,7 @@ class Worker:
             Loop("outbox", self.outbox_round, 1.0, WORKER_TOPIC),
             Loop("log", self.log_round, 1.0, SEQUENCER_TOPIC),
             Loop("heartbeat", lambda: beat(services), HEARTBEAT),
+            Loop("clock", self._clock.round, SWEEP),
             Loop("traffic", self.traffic_round, HEARTBEAT),
             *(Loop(name, sweep, SWEEP) for name, sweep in self.sweeps().items()),
             Loop("orphan keys", self.sweep_orphan_keys, ORPHANS),

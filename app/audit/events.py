@@ -10,6 +10,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     # the log itself
     "log.started": ("origin",),
     "log.heartbeat": ("size",),
+    "log.clock_jumped": ("seconds",),
     "traffic.summarised": ("counts",),
     "key.rotated": ("kind", "old", "new"),
     "keys.rewrapped": ("count", "version"),
@@ -22,6 +23,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "case.closed": ("outcome",),
     "case.rated": ("rating",),
     "case.read": ("part",),
+    "queue.read": (),
     "case.refused": ("reason", "act"),
     "note.added": _TEXT,
     "post.received": (*_TEXT, "external", "kind"),

@@ -1,16 +1,12 @@
 """Fills the rooms of a ground with valid messages in bulk: sealed, committed to, each with its leaf and its place.
 
-A process of its own, `python -m app.bench.filling COUNT` with the ground on the standard input, so that two stores can
-be filled at once. Everything is as if it had been posted by the agent, but for speed: no lane, no locks, one
-transaction for many messages.
+Everything is as if the agent had posted it, but for speed: no lane, no locks, one transaction for many messages.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -139,8 +135,12 @@ def _moment(value: datetime) -> str:
     return value.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-async def fill(ground: Ground, count: int) -> None:
+def fill(ground: Ground, count: int) -> None:
     """Add `count` messages, one room after the other; nobody may serve the installation meanwhile."""
+    asyncio.run(_fill(ground, count))
+
+
+async def _fill(ground: Ground, count: int) -> None:
     async with installation(Path(ground.folder), ground.environment) as house:
         while await sequence(house.services):
             pass
@@ -256,7 +256,3 @@ def renew_sessions(ground: Ground) -> None:
             [(now, now + CUSTOMER_LIFETIME[Level.L3])],
         )
         sink.commit()
-
-
-if __name__ == "__main__":
-    asyncio.run(fill(Ground.from_json(json.load(sys.stdin)), int(sys.argv[1])))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -44,6 +45,21 @@ UNHURRIED: Final = {
 
 class NoGround(Exception):
     """`riserbo init` did not make the installation; the message is what it said."""
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The URLs of an installation's two databases; where they are empty, SQLite files in its folder."""
+
+    main: str = ""
+    keys: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As its processes are told."""
+        if not self.main:
+            return {}
+        return {"RISERBO_DATABASE_URL": self.main, "RISERBO_KEY_DATABASE_URL": self.keys}
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,17 @@ class Ground:
         rooms = [Room(**one) for one in document["rooms"]]
         return cls(**{**document, "staff": staff, "rooms": rooms})
 
+    @property
+    def databases(self) -> Databases:
+        """Where it lies."""
+        named = (self.environment.get(f"RISERBO_{name}", "") for name in ("DATABASE_URL", "KEY_DATABASE_URL"))
+        return Databases(*named)
+
+    def clone(self, folder: Path, databases: Databases) -> Self:
+        """The same installation in another folder, on copies of its databases; nobody may serve this one meanwhile."""
+        shutil.copytree(self.folder, folder)
+        return replace(self, folder=str(folder), environment={**self.environment, **databases.environment})
+
     def settings(self) -> Settings:
         """The settings as its processes read them, whatever this process's own environment is."""
         return settings_of(Path(self.folder), self.environment)
@@ -95,9 +122,8 @@ async def prepare(
     Without URLs it lies on SQLite in the folder; with them on two empty databases of the URLs' role.
     Sessions of customers live 60 minutes, and idle 5. `sequenced` gives every leaf its place in the log.
     """
-    environment = {"RISERBO_TRUSTED_PROXIES": PROXIES, **UNHURRIED}
-    if database_url:
-        environment |= {"RISERBO_DATABASE_URL": database_url, "RISERBO_KEY_DATABASE_URL": key_database_url}
+    databases = Databases(database_url, key_database_url)
+    environment = {"RISERBO_TRUSTED_PROXIES": PROXIES, **UNHURRIED, **databases.environment}
     await asyncio.to_thread(_init, folder, environment)
     async with installation(folder, environment) as house:
         staff = {login: await _hire(house, login, role) for login, role in STAFF.items()}

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.bench.filling import renew_sessions
+from app.bench.forking import Child
 from app.bench.ground import Ground
 from app.bench.measuring import Empty, Pressure, empty_server, post, post_heads
-from app.bench.plain import pgbench_script, run_pgbench, run_sqlite
+from app.bench.plain import pgbench_script, run_pgbench, tight_loop
 from app.bench.plan import Plan, Tools
 from app.bench.serving import Served
 from app.bench.spread import spread_of
@@ -38,14 +39,16 @@ def measure_lane(store: Store, ground: Ground, plan: Plan, tools: Tools, say: Sa
     seen = Lane()
     with ExitStack() as stack:
         plain = stack.enter_context(_plain(store, ground, tools))
+        renew_sessions(ground)
+        served = Served(ground.folder, environment=ground.environment).start()
+        stack.callback(served.stop)
         noop = stack.enter_context(empty_server("noop", ground.staff_host))
         echo = stack.enter_context(empty_server("echo", ground.staff_host))
-        renew_sessions(ground)
-        served = stack.enter_context(Served(ground.folder, environment=ground.environment))
+        served.ready()
         _warm_up(ground, served, noop, plan)
         for turn in range(plan.repeats):
             for level in plan.levels:
-                pressure = Pressure(level, plan.seconds, streams=plan.streams)
+                pressure = Pressure(level, plan.seconds, streams=plan.streams, warm_up=plan.warm_up)
                 # away from the level that is judged they are there for the record, once
                 if level == JUDGED or turn == 0:
                     _note(seen.echo, level, echo.measure(post_heads(ground), pressure))
@@ -87,7 +90,7 @@ def _plain(store: Store, ground: Ground, tools: Tools) -> Iterator[Plain]:
     folder = Path(ground.folder)
     copy = store.copy(ground.settings().main_database, folder)
     if not isinstance(store, PostgresStore):
-        yield lambda level, seconds: run_sqlite(copy, seconds) if level == JUDGED else None
+        yield lambda level, seconds: Child(tight_loop, copy, seconds).result() if level == JUDGED else None
         return
     script = folder / "pgbench.sql"
     script.write_text(pgbench_script(copy, store.number()), "utf-8")
@@ -127,12 +130,14 @@ def measure_workers(store: Store, ground: Ground, plan: Plan, say: Say) -> dict[
     runs: dict[int, list[Measured]] = {1: [], 2: []}
     renew_sessions(ground)
     with ExitStack() as stack:
-        both = [stack.enter_context(Served(ground.folder, environment=ground.environment)) for _ in range(2)]
+        both = [Served(ground.folder, environment=ground.environment).start() for _ in range(2)]
+        for served in both:
+            stack.enter_context(served)
         for count in runs:
             post(ground, both[:count], Pressure(8, min(plan.seconds, 1.0), streams=False))
         for turn in range(plan.repeats):
             for count, table in runs.items():
-                pressure = Pressure(level, plan.seconds, streams=plan.streams)
+                pressure = Pressure(level, plan.seconds, streams=plan.streams, warm_up=plan.warm_up)
                 table.append(post(ground, both[:count], pressure, store.processes()))
                 say(f"{count} of 2 servers {turn + 1}/{plan.repeats}: {table[-1]['per_second']:.0f}/s")
     return {"concurrency": level, **{str(count): summary_of(table) for count, table in runs.items()}}

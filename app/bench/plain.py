@@ -1,16 +1,13 @@
 """The same rows without the service: pgbench, and sqlite3 in a tight loop, one transaction a message.
 
-`python -m app.bench.plain FILE SECONDS` is the latter. The bytes are those of a real message, made once; nothing is
-encrypted, hashed, checked or delivered.
+The bytes are those of a real message, made once; nothing is encrypted, hashed, checked or delivered.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -145,15 +142,6 @@ def run_pgbench(program: str, database: str, script: Path, *, concurrency: int, 
 # ---- SQLite
 
 
-def run_sqlite(file: str, seconds: float) -> dict[str, float]:
-    """The tight loop, in a process of its own."""
-    command = [sys.executable, "-m", "app.bench.plain", file, str(seconds)]
-    source = Path(__file__).resolve().parent.parent.parent
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=source)  # noqa: S603 (our own)
-    answer: dict[str, float] = json.loads(done.stdout)
-    return answer
-
-
 def tight_loop(file: str, seconds: float) -> dict[str, float]:
     """Messages per second into a copy of a ground's database."""
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
@@ -229,7 +217,3 @@ def _one_message(connection: sqlite3.Connection, statements: list[str], room: li
     connection.execute(statements[3], values)
     connection.execute(statements[4], values)
     connection.execute("COMMIT")
-
-
-if __name__ == "__main__":
-    print(json.dumps(tight_loop(sys.argv[1], float(sys.argv[2]))))

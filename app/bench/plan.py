@@ -16,6 +16,7 @@ class Plan:
     levels: tuple[int, ...] = (1, 8, 32, 128)
     repeats: int = 3
     seconds: float = 3.0
+    warm_up: float = 0.5
     rooms: int = 64
     streams: bool = True
     sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000)
@@ -28,14 +29,16 @@ class Plan:
 
 
 QUICK: Final = Plan(
-    levels=(1, 32),
+    levels=(32,),
     repeats=1,
-    seconds=0.6,
-    rooms=8,
-    sizes=(100, 200, 400),
+    seconds=0.4,
+    warm_up=0.1,
+    rooms=4,
+    sizes=(50, 250),
     size_repeats=2,
-    size_seconds=0.4,
-    read_seconds=0.3,
+    size_seconds=0.3,
+    read_seconds=0.2,
+    parts=("lane", "sizes", "reads"),
     quick=True,
 )
 

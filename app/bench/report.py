@@ -59,7 +59,7 @@ def as_markdown(record: dict[str, Any]) -> str:
         f"Command: `{record['command']}`, {record['seconds']:.0f} s"
         + (", **a quick run: its figures say nothing**." if record["quick"] else "."),
     ]
-    return "\n".join(lines) + "\n" + "".join(f"\n{title}\n\n{_markdown(table)}\n" for title, table in _tables(record))
+    return "\n".join(lines) + "\n" + "".join(f"\n### {title}\n\n{_markdown(table)}\n" for title, table in _tables(record))
 
 
 def as_text(record: dict[str, Any]) -> str:
@@ -74,8 +74,8 @@ def _tables(record: dict[str, Any]) -> list[tuple[str, Table]]:
             tables.append((f"Messages on {NAMES[kind]}, one server process", _lane_table(kind, store["lane"])))
         if "sizes" in store:
             tables.append((f"Cost over size on {NAMES[kind]}, concurrency 32", _size_table(store["sizes"])))
-        if "exports" in store:
-            tables.append((f"Bags on {NAMES[kind]}, whole commands", _export_table(store["exports"])))
+        if "bags" in store:
+            tables.append((f"Bags on {NAMES[kind]}", _bag_table(store["bags"])))
         if "workers" in store:
             title = f"Two server processes on {NAMES[kind]}, {record['machine']['cores']} cores"
             tables.append((title, _worker_table(store["workers"])))
@@ -143,17 +143,17 @@ def _size_table(sizes: dict[str, Any]) -> Table:
     return rows
 
 
-def _export_table(exports: dict[str, Any]) -> Table:
+def _bag_table(bags: dict[str, Any]) -> Table:
     rows = [["bag", "items", "MB", "build s", "build µs an item", "verify s", "verify µs an item"]]
     for scope, of in (("log", "leaves"), ("room", "entries")):
-        one = exports[scope]
-        build, check = one["export_seconds"], one["verify_seconds"]
+        one = bags[scope]
+        build, check = one["build_seconds"], one["verify_seconds"]
         row = [
-            f"{scope}, in a log of {exports['leaves']:,} leaves",
+            f"{scope}, in a log of {bags['leaves']:,} leaves",
             f"{one['items']:,} {of}",
             f"{one['bytes'] / 1e6:.1f}",
         ]
-        row += [f"{build:.1f}", f"{one['export_us_per_item']:.0f}", f"{check:.1f}", f"{one['verify_us_per_item']:.0f}"]
+        row += [f"{build:.1f}", f"{one['build_us_per_item']:.0f}", f"{check:.1f}", f"{one['verify_us_per_item']:.0f}"]
         rows.append(row)
     return rows
 

@@ -121,7 +121,7 @@ class Served:
             )
         return self
 
-    def ready(self, seconds: float = 30.0) -> Self:
+    def ready(self, seconds: float = 60.0) -> Self:
         """Wait until it may get traffic; raises `NotServing`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -150,9 +150,9 @@ class Served:
         return "\n".join(lines[-count:])
 
     def __enter__(self) -> Self:
-        """Start it and wait until it serves."""
+        """Start it, unless it runs, and wait until it serves."""
         try:
-            return self.start().ready()
+            return (self if self.alive else self.start()).ready()
         except BaseException:
             self.kill()
             raise

@@ -15,15 +15,8 @@ from psycopg import sql
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 
+from app.bench.ground import Databases
 from app.bench.machine import name_of, parent_of
-
-
-@dataclass(frozen=True)
-class Databases:
-    """The URLs of an installation's two databases; empty ones lie in its folder."""
-
-    main: str
-    keys: str
 
 
 class Store(Protocol):
@@ -33,6 +26,10 @@ class Store(Protocol):
 
     def new(self) -> Databases:
         """Two empty databases for an installation."""
+        ...
+
+    def clone(self, databases: Databases) -> Databases:
+        """Copies of databases that nobody has open."""
         ...
 
     def copy(self, main: str, folder: Path) -> str:
@@ -61,6 +58,10 @@ class SqliteStore:
     def new(self) -> Databases:
         """See `Store`."""
         return Databases("", "")
+
+    def clone(self, databases: Databases) -> Databases:
+        """See `Store`: they are copied with the folder."""
+        return databases
 
     def copy(self, main: str, folder: Path) -> str:
         """See `Store`; with the write-ahead log folded in."""
@@ -94,6 +95,11 @@ class PostgresStore:
     def new(self) -> Databases:
         """See `Store`."""
         return Databases(*(self._url(self._create(None)) for _ in range(2)))
+
+    def clone(self, databases: Databases) -> Databases:
+        """See `Store`."""
+        copies = (self._url(self._create(make_url(url).database)) for url in (databases.main, databases.keys))
+        return Databases(*copies)
 
     def copy(self, main: str, folder: Path) -> str:
         """See `Store`."""

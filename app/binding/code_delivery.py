@@ -77,7 +77,9 @@ async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_i
         return "not_addressed"
     author = await cases.author_of(db, case)
     named = await attempts.opened(db, attempt, "sealed_named")
-    if rules.plain_account(named["account"]) != rules.plain_account(author.handle):
+    # an account that was renamed since is named by either of its names
+    handles = {author.handle, (await cases.latest_complaint(db, case)).author.handle}
+    if rules.plain_account(named["account"]) not in {rules.plain_account(one) for one in handles}:
         return "not_addressed"
     envelope = _Envelope(author, ports.connector(case.connector))
     if challenge.sent_at is not None:

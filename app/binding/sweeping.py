@@ -20,6 +20,7 @@ from app.database import reading, transaction
 from app.services import Services
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
+from app.sessions import sweeping as session_sweeps
 from app.sessions.models import Session
 
 GROUP: Final = 100
@@ -29,6 +30,7 @@ async def sweep(services: Services) -> None:
     """All of them, once."""
     await expire_attempts(services)
     await lock_idle_sessions(services)
+    await session_sweeps.end_over(services)
     await expire_bindings(services)
 
 
@@ -67,7 +69,7 @@ async def lock_idle_sessions(services: Services) -> int:
             .where(
                 Session.binding_id.is_not(None),
                 Session.ended_at.is_(None),
-                or_(Session.expires_at <= now, and_(Session.locked.is_(False), idle)),
+                or_(session_sweeps.over(now), and_(Session.locked.is_(False), idle)),
             )
             .limit(GROUP)
         )
@@ -82,7 +84,7 @@ def _is_due(session: Session, now: datetime) -> bool:
     if session.ended_at is not None:
         return False
     idle = session_rules.is_idle(session.kind, session.level, session.last_seen_at, now)
-    return session.expires_at <= now or (idle and not session.locked)
+    return session_sweeps.is_over(session, now) or (idle and not session.locked)
 
 
 async def _lock_or_end(db: AsyncSession, session_id: UUID, now: datetime) -> None:
@@ -93,7 +95,7 @@ async def _lock_or_end(db: AsyncSession, session_id: UUID, now: datetime) -> Non
     await db.refresh(session)
     if not _is_due(session, now):
         return
-    over = session.expires_at <= now
+    over = session_sweeps.is_over(session, now)
     if room is not None and room.session_id == session_id:
         await conversations.vacate(db, room.id, reason="expired" if over else "locked", actor=SYSTEM)
     if over:

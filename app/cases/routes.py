@@ -41,7 +41,8 @@ router = APIRouter(prefix="/api/v1", tags=["cases"])
 async def list_cases(
     request: Request, response: Response, staff: CurrentStaff, db: ReadDb, wanted: Annotated[CaseQuery, Query()]
 ) -> CasesOut:
-    """The queue, oldest first; without a status, everything that is not closed."""
+    """The queue, oldest first; without a status, everything that is not closed. A leaf a minute says who looked."""
+    await service.note_queue_read(services_of(db), staff)
     chosen = CaseFilter(wanted.status, wanted.assigned, wanted.network)
     found = await queries.listed(db, staff, chosen, after=decode_cursor(wanted.cursor), limit=wanted.limit + 1)
     page = found[: wanted.limit]

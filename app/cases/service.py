@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,13 +13,25 @@ from app.cases import queries, rules
 from app.cases.errors import AlreadyClaimed, AlreadyRated, NotYourCase
 from app.cases.models import Case, CaseNote
 from app.cases.rules import Outcome, Status
-from app.database import services_of
+from app.database import services_of, transaction
 from app.errors import NotFound
 from app.ids import new_id
+from app.limits import rates
 from app.permissions import ROLE_PERMISSIONS, Permission, require
+from app.services import Services
 from security.commitments import ciphertext_hash, commit, opening
 from security.encoding import canonical_json
 from security.envelope import Place, seal
+
+
+async def note_queue_read(services: Services, staff: Staff) -> None:
+    """The leaf of a look at the queue, committed before anything of it leaves; one a minute and session is enough."""
+    if Permission.CASES_READ not in ROLE_PERMISSIONS[staff.role]:
+        return
+    key = await services.vault.lookup_hash("queue-read", str(staff.session_id))
+    async with transaction(services) as db:
+        if await rates.take(db, key, 1, timedelta(minutes=1), services.clock()):
+            record(db, "queue.read", stream=f"staff:{staff.id}", actor=staff)
 
 
 async def workable(db: AsyncSession, staff: Staff, case_id: UUID, act: str) -> Case:

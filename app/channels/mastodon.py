@@ -32,6 +32,7 @@ def mastodon_connector(
     base = base_url.rstrip("/")
     user = account.lstrip("@").partition("@")[0]
     api = MastodonApi(base, user, token, outbound)
+    publisher = MastodonPublisher(api)
     return Connector(
         name=name,
         network=NETWORK,
@@ -40,9 +41,10 @@ def mastodon_connector(
         official_handle=account.lstrip("@") if "@" in account.lstrip("@") else f"{user}@{api.site}",
         official_url=profile_url or f"{base}/@{user}",
         arrivals=MastodonArrivals(api),
-        publisher=MastodonPublisher(api),
+        publisher=publisher,
         sign_in=MastodonSignIn(name, outbound.to_strangers()) if sign_in else None,
         direct_messages=MastodonDirectMessages(api) if direct_messages else None,
         tidy_account=tidy_account,
         look=lambda: look_at(api),
+        learn=publisher.learn,
     )

@@ -21,7 +21,7 @@ from app.channels.ports import (
 )
 from app.services import Clock, system_clock
 
-FIGURES_HOLD: Final = timedelta(hours=1)
+FIGURES_HOLD: Final = timedelta(minutes=20)
 MOST_CHARACTERS: Final = 100_000
 SHORTEST_LIMIT: Final = 60
 
@@ -54,7 +54,7 @@ class MastodonPublisher:
         return whole
 
     async def learn(self) -> Figures:
-        """The server's own figures, asked once an hour; where it does not say, Mastodon's defaults."""
+        """The server's own figures, asked every twenty minutes at most; where it does not say, Mastodon's defaults."""
         now = self._clock()
         if self._asked_at is None or now - self._asked_at > FIGURES_HOLD:
             for path in ("/api/v2/instance", "/api/v1/instance"):

@@ -8,6 +8,7 @@ some servers even remember only the last person of each client: there each sign-
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from app.channels.ports import (
 from app.services import Services
 
 LONGEST_TOKEN: Final = 4096
+LONGEST_DEPARTURE: Final = 8.0  # seconds, however slowly each of the servers asked may answer
 
 
 class MastodonSignIn:
@@ -45,9 +47,13 @@ class MastodonSignIn:
         name, host = split_account(wish.account)
         if not await clients.may_depart(services, wish.visitor):
             raise ChannelRefused("too_many_departures")
-        site = await self._servers.home_of(name, host)
-        redirect_uri = f"{wish.return_address}/{tag_of(site)}"
-        client = await self._client(services, site, redirect_uri)
+        try:
+            async with asyncio.timeout(LONGEST_DEPARTURE):
+                site = await self._servers.home_of(name, host)
+                redirect_uri = f"{wish.return_address}/{tag_of(site)}"
+                client = await self._client(services, site, redirect_uri)
+        except TimeoutError:
+            raise ChannelUnavailable("too_slow") from None
         address: str = prepare_grant_uri(
             client.server.authorize,
             client.client_id,

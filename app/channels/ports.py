@@ -257,7 +257,8 @@ class Connector:
     """One network as the bank uses it, with its official account there; an absent part is switched off.
 
     `tidy_account` brings what a visitor typed into the form that handles have here. Raises AccountNotNamed.
-    `look` asks the network whether the bank's account there can do its work; it changes nothing.
+    `look` asks the network whether the bank's account there can do its work; it changes nothing. `learn` asks for what
+    `Publisher.fit` counts by; it is called by every process that fits texts, now and then.
     """
 
     name: str
@@ -272,6 +273,7 @@ class Connector:
     direct_messages: DirectMessages | None = None
     tidy_account: Callable[[str], str] = as_typed
     look: Callable[[], Awaitable[Sequence[Remark]]] | None = None
+    learn: Callable[[], Awaitable[object]] | None = None
 
 
 def connector_for(connectors: Sequence[Connector], network: str, scope: str) -> Connector | None:

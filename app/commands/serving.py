@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from asyncio import Runner
+from asyncio import Runner, create_task
 from enum import StrEnum
 from typing import Final
 
 import uvloop
 
+from app.channels.learning import keep_learning
 from app.commands.operating import opened
 from app.http.logs import configure_logging
 from app.http.server import run_servers
@@ -55,10 +56,12 @@ async def serve(settings: Settings, part: Part) -> None:
             house.bridge.start()
         worker = Worker(house) if part in (Part.ALL, Part.WORKER) else None
         doors = [listener for listener in listeners(house) if listener.name in _DOORS[part]]
+        learning = create_task(keep_learning(house.parts.connectors), name="learning")
         if worker is not None:
             worker.start()
         try:
             await run_servers(doors, house.services.wakeups.stopping, grace=GRACE)
         finally:
+            learning.cancel()
             if worker is not None:
                 await worker.stop()

@@ -22,7 +22,7 @@ from app.conversations import looks, queries
 from app.conversations.errors import NotYourRoom
 from app.conversations.gathering import Gathering
 from app.conversations.inbox import Inbox
-from app.conversations.items import CLOSING
+from app.conversations.items import CLOSING, SLOW_READER
 from app.conversations.leases import Leases
 from app.conversations.looks import Line, Lookout, Standing, Verdict
 from app.conversations.marks import Delivered, delivered_to, move_marks, side_of
@@ -101,7 +101,9 @@ class Hub:
             self.make_due(inbox)
 
     async def drain(self) -> None:
-        """Until marks and leases are written."""
+        """Until marks and leases are written; and the look is over, where nobody reads or the service stops."""
+        if self._task is not None and (not self._inboxes or self._services.wakeups.stopping.is_set()):
+            await asyncio.wait([self._task])
         await self._marks.drain()
         await self.leases.drain()
 
@@ -217,7 +219,7 @@ class Hub:
                 self.make_due(inbox)
         waited = inbox.checked - inbox.taken_at
         if waited > STALLED_AFTER and not inbox.is_empty:
-            inbox.end("slow_reader")
+            inbox.end(SLOW_READER)
         elif waited > QUIET_AFTER:
             inbox.still_there()
 

@@ -9,6 +9,7 @@ from app.conversations.queries import Entry
 from app.http.event_stream import Event
 
 CLOSING: Final = "closing"
+SLOW_READER: Final = "slow_reader"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ StreamItem = Entry | ReadUpTo | Quiet | Ended
 
 
 def last_event(item: Ended) -> Event:
-    """The end as an event. After `closing` the reader goes on behind its id, wherever the address leads then."""
-    if item.code == CLOSING:
+    """The end as an event. One who did nothing wrong goes on behind its id, wherever the address leads then."""
+    if item.code in (CLOSING, SLOW_READER):
         return Event("end", {"code": item.code}, item.last, item.retry)
     return Event("end", {"code": item.code}, retry=item.retry)

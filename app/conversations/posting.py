@@ -21,6 +21,7 @@ from app.conversations.queries import room_for_customer, room_for_staff
 from app.conversations.rules import LONGEST_TEXT, class_of_answer, class_of_customer_text
 from app.database import reading, transaction
 from app.errors import Invalid, NotFound, RiserboError, Unavailable
+from app.free_space import require_space
 from app.guard.service import check_room
 from app.ids import new_id
 from app.permissions import DataClass
@@ -50,6 +51,7 @@ async def post_message(
         raise Invalid("An Idempotency-Key of at most 255 characters is needed.")
     if services.lane is None:
         raise Unavailable
+    require_space(services.write_engine)
     command = await _prepare(services, actor, conversation_id, text, (client_key, chosen))
     posted: Posted = await services.lane.submit(command)
     return posted

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.dependencies import CurrentStaff
+from app.audit.service import record
 from app.cases import queries as cases
 from app.cases import service as case_service
 from app.conversations import queries, reading, service
@@ -33,7 +34,7 @@ from app.conversations.schemas import (
 )
 from app.conversations.stream import begin_watch, staff_stream
 from app.database import reading as read_session
-from app.http.dependencies import CurrentServices, Db, ReadDb
+from app.http.dependencies import CurrentServices, Db
 from app.http.event_stream import Event, EventStream
 from app.limits.dependencies import Once
 from app.permissions import DataClass, Level, classes_at
@@ -45,9 +46,10 @@ After = Annotated[int, Query(ge=0, le=LARGEST_NUMBER)]
 
 
 @router.get("/cases/{case_id}/conversations")
-async def rooms_of_case(case_id: UUID, staff: CurrentStaff, db: ReadDb) -> list[RoomOut]:
-    """The rooms of a case; more than one means that more than one customer holds the handle."""
+async def rooms_of_case(case_id: UUID, staff: CurrentStaff, db: Db) -> list[RoomOut]:
+    """The rooms of a case; more than one means that more than one customer holds the handle. It leaves a leaf."""
     case = await cases.get(db, staff, case_id)
+    record(db, "case.read", stream=f"case:{case.id}", actor=staff, data={"part": "rooms"})
     return [await room_out(db, room) for room in await queries.rooms_of_case(db, [case.id])]
 
 

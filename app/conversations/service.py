@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, Staff
+from app.audit.models import Leaf
 from app.audit.service import record
 from app.conversations.models import Conversation, Message, RoomEvent
 from app.conversations.queries import room_for_staff
@@ -185,8 +186,10 @@ async def _release_held(db: AsyncSession, room: Conversation, actor: Actor) -> N
                 Message.data_class.in_(allowed),
                 Message.expires_at > now,
             )
-            .order_by(Message.sent_at, Message.id)
-            .with_for_update()
+            # by its leaf's number in the room's stream: a clock that was set back must not turn two answers round
+            .join(Leaf, Leaf.id == Message.leaf_id)
+            .order_by(Leaf.n)
+            .with_for_update(of=Message)
         )
     ).scalars()
     for message in held:

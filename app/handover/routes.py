@@ -14,7 +14,7 @@ from app.handover import queries, service
 from app.handover.models import Reply
 from app.handover.ports import HandoverPorts
 from app.handover.schemas import BlockOut, CheckIn, CheckOut, OverrideIn, ReplyIn, ReplyOut
-from app.http.dependencies import Db, ReadDb
+from app.http.dependencies import Db
 from app.limits.dependencies import Once
 
 router = APIRouter(prefix="/api/v1", tags=["replies"])
@@ -47,9 +47,10 @@ async def publish_reply(
 
 
 @router.get("/cases/{case_id}/replies")
-async def list_replies(case_id: UUID, staff: CurrentStaff, db: ReadDb) -> list[ReplyOut]:
-    """The bank's public replies of a case, oldest first."""
+async def list_replies(case_id: UUID, staff: CurrentStaff, db: Db) -> list[ReplyOut]:
+    """The bank's public replies of a case, oldest first; the reading leaves a leaf."""
     case = await cases.get(db, staff, case_id)
+    record(db, "case.read", stream=f"case:{case.id}", actor=staff, data={"part": "replies"})
     return [
         ReplyOut(
             id=one.id,

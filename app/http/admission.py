@@ -15,6 +15,7 @@ from enum import IntEnum
 from hashlib import blake2b
 from math import ceil
 from secrets import token_bytes
+from time import perf_counter
 from typing import Any, Final
 
 from app.http.budgets import Budgets
@@ -22,12 +23,14 @@ from app.http.crowding import Crowding
 from app.http.proxies import ProxyRule, network_of
 
 PROVED: Final = "proved"
-"""Key of a request's state that says whose session it has proved to be: a value of `Standing`."""
+"""Key of a request's state: whose session this is, a value of `Standing`; CLAIMANT for one that proves nothing yet."""
 KNOWN_AT_MOST: Final = 50_000
+BELIEVED: Final = 0.5
 PROMPT_FROM: Final = 0.5
 LONGEST_DELAY: Final = 2.0
 BUSY_SECONDS: Final = 2
-REFUSED_FREELY: Final = 300
+IMPATIENT_PER_SECOND: Final = (1_000, 100)
+"""Refusals of clients that do not wait as told, in peace and in the worst crowd."""
 STREAMS: Final = b"/events"
 _SAFE: Final = (b"GET", b"HEAD", b"OPTIONS")
 
@@ -79,18 +82,44 @@ class Head:
     peer: str
 
 
+class Known:
+    """A proved session: how many of its prompt requests are under way, and until when none of it is prompt.
+
+    In a crowd a customer is held to a tenth of the rate, `per_second`, and staff to few requests at a time.
+    """
+
+    __slots__ = ("_at_a_time", "_longest_rest", "not_before", "standing", "under_way")
+
+    def __init__(self, standing: Standing, per_second: float) -> None:
+        self.standing = standing
+        self.under_way = 0
+        self.not_before = 0.0
+        self._at_a_time = max(1, per_second / 10)
+        self._longest_rest = 10 / per_second if standing is Standing.CUSTOMER else 0.0
+
+    def is_prompt(self, gap: float, now: float) -> bool:
+        """Whether it keeps to what it was told, and in a crowd (`gap` > 0) to few requests at a time."""
+        return now >= self.not_before and (not gap or self.under_way < self._at_a_time)
+
+    def ended(self, gap: float, now: float) -> None:
+        """One prompt request less."""
+        self.under_way -= 1
+        self.not_before = max(self.not_before, now + min(gap, self._longest_rest))
+
+
 class Visit:
     """One request that was let in; a `prompt` one waits for nobody, another for `delay` seconds, then a place."""
 
-    __slots__ = ("_admission", "_state", "delay", "key", "prompt", "standing", "token", "wants_stream")
+    __slots__ = ("_admission", "_entered", "_state", "delay", "key", "known", "prompt", "standing", "token")
 
-    def __init__(self, admission: Admission, standing: Standing, key: bytes, token: bytes, wants_stream: bool) -> None:
+    def __init__(self, admission: Admission, who: Standing | Known, *, key: bytes, token: bytes) -> None:
         self._admission = admission
         self._state = "waiting"
-        self.standing = standing
+        self._entered = 0.0
+        self.known = who if isinstance(who, Known) else None
+        self.standing = who.standing if isinstance(who, Known) else who
         self.key = key
         self.token = token
-        self.wants_stream = wants_stream
         self.prompt = False
         self.delay = 0.0
 
@@ -99,10 +128,13 @@ class Visit:
 
         def entered(may: bool) -> None:
             self._state = "under way" if may else "over"
+            self._entered = perf_counter()
             begin(may)
 
         if self.prompt:
             self._admission.crowding.enter_prompt()
+            if self.known is not None:
+                self.known.under_way += 1
             entered(True)
             return True
         return self._admission.crowding.enter_other(entered)
@@ -110,8 +142,11 @@ class Visit:
     def answering(self, status: int, streams: bool, state: MutableMapping[str, Any]) -> None:
         """The head of the answer leaves: the application has found out whose session this is."""
         if self.token:
-            if PROVED in state:
-                self._admission.remember(self.token, Standing(state[PROVED]))
+            proved = Standing(state.get(PROVED, Standing.STRANGER))
+            if self.standing is Standing.CLAIMANT:
+                self._admission.note_claim(true=proved >= Standing.CLAIMANT)
+            if proved > Standing.CLAIMANT:
+                self._admission.remember(self.token, proved)
                 self.key = self.token
             elif status == 401:
                 self._admission.forget(self.token)
@@ -119,6 +154,11 @@ class Visit:
             self._leave_place()
             self._state = "stream"
             self._admission.open_stream(self.key)
+
+    def turned_away(self, away: TurnedAway, now: float) -> None:
+        """It was told to come back later; whoever comes sooner is not prompt."""
+        if self.known is not None and self.standing is Standing.CUSTOMER:
+            self.known.not_before = max(self.known.not_before, now + away.seconds)
 
     def leave(self) -> None:
         """It is over, however it ended."""
@@ -129,10 +169,13 @@ class Visit:
         self._state = "over"
 
     def _leave_place(self) -> None:
+        crowding = self._admission.crowding
         if self.prompt:
-            self._admission.crowding.leave_prompt()
+            crowding.leave_prompt()
+            if self.known is not None:
+                self.known.ended(crowding.gap, asyncio.get_running_loop().time())
         else:
-            self._admission.crowding.leave_other()
+            crowding.leave_other(perf_counter() - self._entered)
 
 
 class Admission:
@@ -151,7 +194,7 @@ class Admission:
         self._rule = ProxyRule(proxies)
         self._counts = counts
         self._salt = token_bytes(16)
-        self._known: OrderedDict[bytes, Standing] = OrderedDict()
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._budgets = {
             Standing.STAFF: Budgets[bytes](limits.staff_per_second, limits.staff_burst),
             Standing.CUSTOMER: Budgets[bytes](limits.customer_per_second, limits.customer_burst),
@@ -161,7 +204,8 @@ class Admission:
         }
         self._writes = Budgets[bytes](limits.network_writes_per_minute / 60, limits.network_writes_per_minute)
         self._streams: Counter[bytes] = Counter()
-        self._freely = Budgets[None](REFUSED_FREELY, REFUSED_FREELY)
+        self._belief = 1.0
+        self._impatient = [Budgets[None](rate, rate // 4) for rate in IMPATIENT_PER_SECOND]
         self._crowding: Crowding | None = None
         self.open_streams = 0
 
@@ -175,22 +219,26 @@ class Admission:
     def judge(self, head: Head, now: float) -> Visit | TurnedAway:
         """Let a request in or turn it away; `now` in the loop's time. Who is let in must `enter` and `leave`."""
         token, forwarded = self._read(head.headers)
-        standing = self._known.get(token, Standing.CLAIMANT) if token else Standing.STRANGER
-        key = token
-        if standing <= Standing.CLAIMANT:
-            key = network_of(self._rule.client_of(head.peer, forwarded) or head.peer).encode()
-        else:
+        known = self._known.get(token) if token else None
+        if known is not None:
+            visit = Visit(self, known, key=token, token=token)
             self._known.move_to_end(token)
-        visit = Visit(self, standing, key, token, head.path.endswith(STREAMS) and head.method == b"GET")
-        return self._beyond(visit) or self._spend(visit, head.method, now)
+        else:
+            network = network_of(self._rule.client_of(head.peer, forwarded) or head.peer).encode()
+            visit = Visit(self, Standing.CLAIMANT if token else Standing.STRANGER, key=network, token=token)
+        away = self._beyond(visit, head) or self._spend(visit, head.method, now)
+        if away is None:
+            return visit
+        visit.turned_away(away, now)
+        return away
 
-    def _beyond(self, visit: Visit) -> TurnedAway | None:
+    def _beyond(self, visit: Visit, head: Head) -> TurnedAway | None:
         """What this process cannot hold, whoever asks; staff keep an eighth of the places for themselves."""
         most = self._limits.under_way
         crowding = self.crowding
         if crowding.prompt + crowding.other >= (most if visit.standing is Standing.STAFF else most - most // 8):
             return BUSY
-        if visit.wants_stream:
+        if head.path.endswith(STREAMS) and head.method == b"GET":
             if self.open_streams >= self._limits.streams:
                 return BUSY
             staff = visit.standing is Standing.STAFF
@@ -200,16 +248,20 @@ class Admission:
                 return TurnedAway(429, BUSY_SECONDS)
         return None
 
-    def _spend(self, visit: Visit, method: bytes, now: float) -> Visit | TurnedAway:
+    def _spend(self, visit: Visit, method: bytes, now: float) -> TurnedAway | None:
         budgets = self._budgets[visit.standing]
-        if visit.standing > Standing.CLAIMANT:
-            visit.prompt = budgets.left(visit.key, now) >= PROMPT_FROM
-        elif method not in _SAFE:
+        crowding = self.crowding
+        if visit.known is not None:
+            visit.prompt = visit.known.is_prompt(crowding.gap, now)
+        else:
+            visit.prompt = visit.standing is Standing.CLAIMANT and self._belief >= BELIEVED and not crowding.gap
+        visit.prompt = visit.prompt and budgets.left(visit.key, now) >= PROMPT_FROM
+        if visit.standing <= Standing.CLAIMANT and method not in _SAFE:
             visit.delay = self._writes.wait(visit.key, now, patience=LONGEST_DELAY)
             if visit.delay > LONGEST_DELAY:
                 return TurnedAway(429, ceil(visit.delay))
         wait = budgets.wait(visit.key, now)
-        return TurnedAway(429, ceil(wait)) if wait > 0 else visit
+        return TurnedAway(429, ceil(wait)) if wait > 0 else None
 
     def _read(self, headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, list[str]]:
         token, forwarded = b"", []
@@ -231,7 +283,10 @@ class Admission:
 
     def remember(self, token: bytes, standing: Standing) -> None:
         """The application has proved this session; only who is forgotten again counts by network."""
-        self._known[token] = standing
+        known = self._known.get(token)
+        if known is None or known.standing is not standing:
+            own = self._limits.staff_per_second if standing is Standing.STAFF else self._limits.customer_per_second
+            self._known[token] = Known(standing, own)
         self._known.move_to_end(token)
         if len(self._known) > KNOWN_AT_MOST:
             self._known.popitem(last=False)
@@ -239,6 +294,10 @@ class Admission:
     def forget(self, token: bytes) -> None:
         """This session is over."""
         self._known.pop(token, None)
+
+    def note_claim(self, *, true: bool) -> None:
+        """What a token that was not known turned out to be: while most are real, a crowd does not keep them waiting."""
+        self._belief += ((1.0 if true else 0.0) - self._belief) / 16
 
     def open_stream(self, key: bytes) -> None:
         """One stream more."""
@@ -252,9 +311,10 @@ class Admission:
         if not self._streams[key]:
             del self._streams[key]
 
-    def refuses_freely(self, now: float) -> bool:
-        """Whether refusals still cost little, so that even whoever ignores them gets the next one at once."""
-        return self._freely.wait(None, now) == 0
+    def rest_needed(self, now: float, most: float) -> float:
+        """How long, up to `most` seconds, a client that did not wait as told goes unread: all together cost little."""
+        impatient = self._impatient[self.crowding.places == 1]
+        return min(impatient.wait(None, now, patience=most), most)
 
     def count(self, door: str, status: int) -> None:
         """A request that no application saw; summarised once a minute with the others."""

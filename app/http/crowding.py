@@ -1,7 +1,8 @@
-"""How crowded this process is: the turn of its event loop, and who may begin a request in it.
+"""How crowded this process is, and who may begin a request in it.
 
-Requests of clients that keep within their budget begin at once. All others share places whose number follows the loop:
-while a turn takes too long it shrinks to one, and these requests wait behind the prompt ones for a moment.
+Requests of clients that keep well within their budget begin at once. All others share places. While a turn of the event
+loop takes too long, or too many requests are under way, the places shrink to one: these requests wait behind the prompt
+ones for a moment, and leave pauses; if that is not enough, a client is prompt only some time after its last request.
 """
 
 from __future__ import annotations
@@ -15,17 +16,23 @@ from typing import Final
 LOOK_EVERY: Final = 0.01
 LOOKS: Final = 5
 LONGEST_TURN: Final = 0.002
+MANY: Final = 16
 MOST_PLACES: Final = 64
 MOST_WAITING: Final = 32
 LONGEST_WAIT: Final = 0.02
 QUIET_LOOKS: Final = 100
+LONGEST_GAP: Final = 2.0
+PROMPT_LATELY: Final = 1.0
 
 Begin = Callable[[bool], None]
 """Called once: whether the request may begin now, or is turned away."""
 
 
 class Crowding:
-    """The places of one process. All methods are called in its event loop."""
+    """The places of one process. All methods are called in its event loop.
+
+    `gap` is how many seconds after its last request a client counts as prompt: none, except in the worst crowd.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -34,7 +41,10 @@ class Crowding:
         self._looks: list[float] = []
         self._quiet = 0
         self._short = False
+        self._prompt_at = 0.0
+        self._next_other_at = 0.0
         self.places = MOST_PLACES
+        self.gap = 0.0
         self.prompt = 0
         self.other = 0
 
@@ -46,6 +56,7 @@ class Crowding:
     def enter_prompt(self) -> None:
         """A request that nothing holds up."""
         self.prompt += 1
+        self._prompt_at = perf_counter()
         self._watch()
 
     def leave_prompt(self) -> None:
@@ -59,7 +70,7 @@ class Crowding:
         `begin` is called at once or within `LONGEST_WAIT`; who began calls `leave_other` at its end.
         """
         self._watch()
-        if not self._waiting and self._has_place(0):
+        if not self._waiting and self._has_place(perf_counter(), 0):
             self.other += 1
             begin(True)
             return True
@@ -69,13 +80,17 @@ class Crowding:
         self._waiting.append((perf_counter(), begin))
         return True
 
-    def leave_other(self) -> None:
-        """It has ended."""
+    def leave_other(self, spent: float) -> None:
+        """It has ended, after so many seconds."""
         self.other -= 1
+        now = perf_counter()
+        if self.is_crowded and now - self._prompt_at < PROMPT_LATELY:
+            # As long as it took, nothing of its kind follows: the prompt ones get half of the loop at least.
+            self._next_other_at = now + min(spent, LONGEST_WAIT)
         self._admit()
 
-    def _has_place(self, waited: float) -> bool:
-        if self.other >= self.places:
+    def _has_place(self, now: float, waited: float) -> bool:
+        if self.other >= self.places or now < self._next_other_at:
             return False
         # In a crowd the prompt ones go first; whoever has waited long gets one place beside them, or would starve.
         return not self.is_crowded or not self.prompt or (not self.other and waited > LONGEST_WAIT / 2)
@@ -85,7 +100,7 @@ class Crowding:
         while self._waiting:
             since, begin = self._waiting[0]
             waited = now - since
-            if waited <= LONGEST_WAIT and not self._has_place(waited):
+            if waited <= LONGEST_WAIT and not self._has_place(now, waited):
                 return
             self._waiting.popleft()
             if waited > LONGEST_WAIT:
@@ -106,20 +121,26 @@ class Crowding:
     def _looked(self, begun: float) -> None:
         self._looks.append(perf_counter() - begun)
         if len(self._looks) == LOOKS:
-            self._adjust(sorted(self._looks)[LOOKS // 2])
+            # A slow loop, or one that is quick because all wait for something behind it.
+            self._adjust(sorted(self._looks)[LOOKS // 2] > LONGEST_TURN or self.prompt + self.other > MANY)
             self._looks.clear()
         self._admit()
         self._quiet = 0 if self.prompt or self.other or self._waiting else self._quiet + 1
         if self._quiet > QUIET_LOOKS:
             self._timer = None
             self.places = MOST_PLACES
+            self.gap = 0.0
         else:
             self._timer = self._loop.call_later(LOOK_EVERY, self._look)
 
-    def _adjust(self, turn: float) -> None:
-        if turn > LONGEST_TURN:
+    def _adjust(self, crowded: bool) -> None:
+        if crowded:
+            if self.places == 1 and self.prompt > 1:
+                self.gap = min(LONGEST_GAP, self.gap * 2 + LONGEST_GAP / 32)
             # What holds the loop now is what is under way now.
             self.places = max(1, min(self.places, self.other) * 2 // 3)
-        elif self._short or self.places < MOST_PLACES:
-            self.places = min(MOST_PLACES, self.places + 1)
+        else:
+            self.gap = self.gap * 0.95 if self.gap > LONGEST_GAP / 64 else 0.0
+            if self._short or self.is_crowded:
+                self.places = min(MOST_PLACES, self.places + 1)
         self._short = False

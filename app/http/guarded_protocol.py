@@ -21,8 +21,6 @@ from app.http.lingering import LingeringTransport
 from app.http.refusals import refusal_bytes
 
 MOST_DISCARDED: Final = 64 * 1024
-IGNORED_FREELY: Final = 3
-"""How often one connection may come back before its Retry-After without being made to wait."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -46,7 +44,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         self._deaf = False
         self._not_before = 0.0
-        self._ignored = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with the deadline for the first head; where all connections are taken, an idle one makes room."""
@@ -214,6 +211,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _turn_away_late(self, cycle: GuardedCycle) -> None:
         """The same for a request that waited for its place in vain."""
         cycle.keep_alive = cycle.keep_alive and not cycle.more_body
+        cast("Visit", cycle.visit).turned_away(BUSY, self.loop.time())
         self._say(BUSY, close=not cycle.keep_alive, body=cycle.scope["method"] != "HEAD")
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
@@ -227,12 +225,13 @@ class GuardedProtocol(HttpToolsProtocol):
         gate.count(self.door, away.status)
         self.transport.write(refusal_bytes(away.status, away.seconds, close=close, body=body))
         now = self.loop.time()
-        self._ignored = self._ignored + 1 if now < self._not_before else 0
-        self._not_before = now + away.seconds
-        if self._ignored > IGNORED_FREELY and not close and not gate.refuses_freely(now):
+        impatient, self._not_before = now < self._not_before, now + away.seconds
+        if impatient and not close:
             # Whoever does not wait is made to: what he sends stays in his own machine.
-            self.flow.pause_reading()
-            self._rest = self.loop.call_later(min(away.seconds, self.limits.idle_seconds / 2), self._read_on)
+            rest = gate.rest_needed(now, min(away.seconds, self.limits.idle_seconds / 2))
+            if rest > 0:
+                self.flow.pause_reading()
+                self._rest = self.loop.call_later(rest, self._read_on)
 
     def _read_on(self) -> None:
         if not self.transport.is_closing():

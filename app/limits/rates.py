@@ -12,6 +12,8 @@ from app.database import upsert
 from app.limits.models import Rate
 
 MICRO: Final = 1_000_000
+ASTRAY: Final = 600
+"""Seconds by which no two hosts' clocks differ, nor one clock from itself, unless somebody set it."""
 MOST_FORGOTTEN: Final = 1000
 
 
@@ -20,7 +22,9 @@ async def take(db: AsyncSession, key_hash: bytes, limit: int, per: timedelta, no
     window = int(per.total_seconds() * MICRO)
     step = window // limit
     at = int(now.timestamp() * MICRO)
-    arrival = case((Rate.arrival > at, Rate.arrival), else_=literal(at)) + step
+    # Further ahead than the window it was stored by a clock that was ahead: who met it then must not wait for it now.
+    astray = Rate.arrival > at + window + ASTRAY * MICRO
+    arrival = case((astray, literal(at)), (Rate.arrival > at, Rate.arrival), else_=literal(at)) + step
     statement = (
         upsert(db, Rate)
         .values(key_hash=key_hash, arrival=at + step)

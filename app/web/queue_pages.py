@@ -18,10 +18,12 @@ from app.actors import Staff
 from app.agents.dependencies import CurrentStaff
 from app.agents.queries import names as staff_names
 from app.cases import queries as cases
+from app.cases import service as case_service
 from app.cases.models import Case, Post
 from app.cases.rules import Status
 from app.conversations import queries as rooms
 from app.conversations.models import Conversation
+from app.database import services_of
 from app.http.dependencies import Now, ReadDb
 from app.http.pages import decode_cursor, encode_cursor
 from app.permissions import Permission, require
@@ -56,6 +58,7 @@ HAS_STATUS: Final[dict[str, ColumnElement[bool]]] = {
 async def queue(request: Request, staff: CurrentStaff, db: ReadDb, now: Now) -> Response:
     """The cases that wait for the desk."""
     require(staff, Permission.CASES_READ)
+    await case_service.note_queue_read(services_of(db), staff)
     wanted = _filter(request)
     after = decode_cursor(request.query_params.get("after"))
     found = await _listed(db, staff, wanted, after)

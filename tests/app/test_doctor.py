@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import text
@@ -73,14 +74,12 @@ def bank(made_once: Path, tmp_path: Path) -> Path:
 
 def _complete(settings: Settings) -> Parts:
     """Parts of a bank that has all it needs."""
-    network = Connector("square", "square", "s", "Square", "@bank", "https://square.example", sign_in=_NoSignIn())
+    network = Connector(
+        "square", "square", "s", "Square", "@bank", "https://square.example", sign_in=cast("SignIn", object())
+    )
     provider = OfferedProvider("login", "Bank login", None, {"high": Level.L3})  # type: ignore[arg-type]
     mail = SmtpMail(SmtpServer("mail.example", 587, "bank@example"))
     return Parts((network,), (provider,), Senders(None, mail), CsvDirectory(settings.data / "customers.csv"))
-
-
-class _NoSignIn(SignIn):
-    issuer = None
 
 
 def _of(findings: list[Finding], part: str) -> Finding:
@@ -111,6 +110,26 @@ def test_an_installation_without_networks_and_senders_is_red(
     assert table.status == 1
     assert "FAIL  social networks" in table.out
     assert table.out.rstrip().endswith("not ready")
+
+
+def test_a_mastodon_account_is_built_from_the_settings_and_looked_at(bank: Path) -> None:
+    with (bank / "riserbo.toml").open("a") as file:
+        file.write('\n[[mastodon]]\nurl = "https://social.bancaesempio.example:1"\naccount = "@bancaesempio"\n')
+        file.write('token_file = "keys/mastodon-token"\n')
+    pinned = {"internal_hosts": {"social.bancaesempio.example": "127.0.0.1:1"}}
+    settings = load_settings(bank).model_copy(update=pinned)
+    missing = asyncio.run(doctor.examine(settings))
+    assert _of(missing, "token of mastodon").colour is Colour.RED
+    assert _of(missing, "secrets").colour is Colour.RED
+    (bank / "keys" / "mastodon-token").write_text("token\n")
+    (bank / "keys" / "mastodon-token").chmod(0o600)
+    findings = asyncio.run(doctor.examine(settings))
+    assert _of(findings, "token of mastodon").colour is Colour.GREEN
+    assert _of(findings, "network mastodon").colour is Colour.GREEN
+    away = _of(findings, "account at mastodon")
+    assert (away.colour, "cannot be used" in away.text) == (Colour.RED, True)
+    [connector] = parts_from(settings, outbound_from(settings)).connectors
+    assert (connector.official_handle, connector.label) == ("bancaesempio@social.bancaesempio.example:1", "Mastodon")
 
 
 def _demo_key(bank: Path) -> None:

@@ -236,6 +236,54 @@ async def test_largest_body_passes_and_one_byte_more_does_not() -> None:
             await plain(port).request("GET", f"http://square.localhost:{port}/")
 
 
+async def test_a_larger_body_is_read_only_where_the_caller_says_so_and_the_way_past_it_is_told() -> None:
+    link = b'link: </page?max_id=7>; rel="next"'
+    async with listening(ok(b"x" * (MAX_BODY + 1), link)) as (port, _):
+        url = f"http://square.localhost:{port}/"
+        assert len((await plain(port).request("GET", url, max_body=2 * MAX_BODY)).body) == MAX_BODY + 1
+        with pytest.raises(OutboundTooLarge) as refused:
+            await plain(port).request("GET", url)
+    assert refused.value.link == '</page?max_id=7>; rel="next"'
+
+
+@pytest.mark.parametrize(
+    ("site", "origin"),
+    [
+        ("social.example", "https://social.example"),
+        ("Social.Example:8443", "https://social.example:8443"),
+        ("square.localhost", "http://square.localhost:8104"),
+        ("square.localhost:8104", "http://square.localhost:8104"),
+        ("square.localhost:8105", "https://square.localhost:8105"),
+        ("127.0.0.2", "http://127.0.0.2"),
+        ("127.0.0.3", "https://127.0.0.3"),
+    ],
+)
+def test_only_a_mapped_name_is_reached_by_plain_http(site: str, origin: str) -> None:
+    mapped = {"square.localhost": ("127.0.0.1", 8104), "127.0.0.2": ("127.0.0.2", 80)}
+    assert OutboundClient(http_hosts=mapped).origin_of(site) == origin
+
+
+async def test_strangers_names_reach_none_of_the_banks_own_services() -> None:
+    names = Names(["10.0.0.5"])
+    client = OutboundClient(hosts={"directory.bank.example": ("127.0.0.1", 443)}, resolver=names)
+    with pytest.raises(OutboundDenied):
+        await client.to_strangers().request("GET", "https://directory.bank.example/")
+    assert names.asked == ["directory.bank.example"]
+    with pytest.raises(OutboundFailed):
+        await client.request("GET", "https://directory.bank.example/")
+    assert names.asked == ["directory.bank.example"]
+
+
+async def test_each_request_looks_the_name_up_again_and_is_judged_by_its_own_answers() -> None:
+    """A name that changes between two calls of one sign-in gets no further than one that was private from the start."""
+    names = Names([PUBLIC_V4, "64:ff9b::7f00:1"], ["2002:7f00:1::"], ["::ffff:10.0.0.1"], ["169.254.169.254"])
+    client = OutboundClient(resolver=names)
+    for _ in range(4):
+        with pytest.raises(OutboundDenied):
+            await client.request("GET", "https://rebinding.example/")
+    assert len(names.asked) == 4
+
+
 async def test_endless_body_is_cut() -> None:
     sent = 0
 

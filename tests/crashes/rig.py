@@ -29,7 +29,11 @@ HEAVY: Final = "heavy"
 """The group of tests that must not run beside each other."""
 ROOMS: Final = 6
 STAFF_CLIENTS: Final = 5
-FAR: Final = "2099-01-01 00:00:00.000000"
+FRESH: Final = (
+    "UPDATE sessions SET last_seen_at = CURRENT_TIMESTAMP, expires_at = '2099-01-01 00:00:00.000000' "
+    "WHERE kind = 'visitor'"
+)
+"""Customers have just come in, and stay longer than an hour: a long run is about crashes, not about sessions."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +47,13 @@ class Prepared:
 
 
 async def prepared_on_sqlite(mother: Mother, folder: Path) -> Prepared:
-    ground = await prepare(folder, ROOMS)
-    with contextlib.closing(sqlite3.connect(folder / "riserbo.db")) as connection, connection:
-        connection.execute("UPDATE sessions SET expires_at = ? WHERE kind = 'visitor'", [FAR])
-    return Prepared(mother, ground)
+    return Prepared(mother, await prepare(folder, ROOMS))
 
 
 async def prepared_on_postgres(mother: Mother, folder: Path, postgres: DurablePostgres) -> Prepared:
     names = postgres.server.new_database(), postgres.server.new_database()
     urls = [postgres.server.url(name) for name in names]
     ground = await prepare(folder, ROOMS, database_url=urls[0], key_database_url=urls[1])
-    with psycopg.connect(postgres.server.conninfo(names[0])) as connection:
-        connection.execute("UPDATE sessions SET expires_at = %s WHERE kind = 'visitor'", [f"{FAR}+00"])
     return Prepared(mother, ground, names, postgres)
 
 
@@ -114,7 +113,10 @@ async def rig(
         ground, proxy, names, direct = prepared.ground, None, None, None
         shutil.copytree(ground.folder, folder)
         ground = replace(ground, folder=str(folder))
-        if prepared.postgres is not None:
+        if prepared.postgres is None:
+            with contextlib.closing(sqlite3.connect(folder / "riserbo.db")) as file, file:
+                file.execute(FRESH)
+        else:
             assert prepared.names is not None
             server = prepared.postgres.server
             names = server.new_database(prepared.names[0]), server.new_database(prepared.names[1])
@@ -125,6 +127,8 @@ async def rig(
             if proxied:
                 proxy = await stack.enter_async_context(proxy_to(to_unix(prepared.postgres.socket_path)))
                 host, port = "127.0.0.1", proxy.port
+            with psycopg.connect(direct[0]) as connection:
+                connection.execute(FRESH)
             urls = [f"postgresql+psycopg://{OWNER}@/{name}?host={host}&port={port}" for name in names]
             ground = replace(ground, environment=ground.environment | _databases(urls))
         ledger = ledger_in(folder.parent / f"{folder.name}-outside")

@@ -43,5 +43,6 @@ def small_disk() -> Iterator[Path]:
     if not disk:
         pytest.skip("no private mounts on this machine; test_io_errors.py has the same faults by another way")
     folder = Path(tempfile.mkdtemp(dir=disk))
+    folder.chmod(0o711)  # PostgreSQL, run as nobody, passes through
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

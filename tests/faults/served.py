@@ -113,11 +113,11 @@ def places_of(ground: Ground, served: Served) -> dict[str, list[Place]]:
 
 
 def fill(path: Path, *, leave: int) -> int:
-    """Write a file until only `leave` bytes are free on its disk; how large it became."""
+    """Let a file grow until only `leave` bytes are free on its disk; by how much it grew."""
     disk = os.statvfs(path.parent)
     wanted = max(disk.f_bavail * disk.f_frsize - leave, 0)
     block, size = bytes(1 << 20), 0
-    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+    with path.open("ab", buffering=0) as file, contextlib.suppress(OSError):
         while size < wanted:
             size += file.write(block[: min(len(block), wanted - size)])
     return size

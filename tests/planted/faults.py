@@ -17,6 +17,8 @@ class Fault:
     plant: Mapping[str, Change]
     suite: tuple[str, ...]
     fails_with: str
+    in_children: bool = False
+    """The tests do their work in child processes: the fault is planted there as well."""
 
 
 _OUTSIDE: Final = """
@@ -41,6 +43,13 @@ _LOOK_FIRST: Final = """\
 """
 
 FAULTS: Final[dict[str, Fault]] = {
+    "synchronous-normal": Fault(
+        "SQLite syncs at checkpoints only",
+        {"app/database.py": swap('"synchronous=FULL"', '"synchronous=NORMAL"')},
+        ("tests/planted/test_short_power_cut.py::test_no_power_cut_of_a_short_record_loses_what_was_acknowledged",),
+        r"points that lost something promised",
+        in_children=True,
+    ),
     "audit-outside-the-transaction": Fault(
         "leaves are committed by a transaction of their own",
         {
@@ -126,6 +135,19 @@ FAULTS: Final[dict[str, Fault]] = {
         },
         ("tests/app/binding/test_identity_answers.py::test_the_number_identifies_whatever_address_stands_beside_it",),
         r"carlo@posta\.example",
+    ),
+    "stream-not-cut-on-revoke": Fault(
+        "a reader who may not read any more keeps an open stream",
+        {
+            "app/conversations/delivery.py": swap(
+                "                await self._refuse(inbox, standing.verdict)\n", "                continue\n"
+            )
+        },
+        (
+            "tests/app/conversations/test_stream.py"
+            "::test_a_customers_stream_ends_within_a_second_and_shows_nothing_more[sqlite-session ended]",
+        ),
+        r"TimeoutError",
     ),
     "csp-dropped-on-404": Fault(
         "a page that is not there has no Content-Security-Policy",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,13 +37,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     if folder is not None:
 
         @contextlib.contextmanager
-        def already_running() -> Iterator[postgres.PostgresServer]:
+        def already_running(settings: Sequence[str] = ()) -> Iterator[postgres.PostgresServer]:
             yield postgres.PostgresServer(folder)
 
         postgres.running_postgres = already_running
     if name is not None:
         overlay = Overlay(FAULTS[name].plant)
         overlay.install()
+        if FAULTS[name].in_children:
+            os.environ["PLANTED_FAULT"] = name
+            os.environ["PYTHONPATH"] = str(Path(__file__).with_name("children"))
         _planted.append(overlay)
 
 

@@ -21,19 +21,8 @@ from tests.planted.overlay import NoSuchPlace, Overlay, swap
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.xdist_group("planted")
-LONGEST_RUN = 120.0
-CALM = (
-    "-q",
-    "-p",
-    "no:randomly",
-    "-p",
-    "no:xdist",
-    "-p",
-    "no:cacheprovider",
-    "--tb=short",
-    "-p",
-    "tests.planted.plugin",
-)
+LONGEST_RUN = 300.0
+CALM = ("-q", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-p", "tests.planted.plugin")
 
 
 @dataclass

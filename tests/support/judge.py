@@ -27,6 +27,7 @@ from app.vault import KeyFile
 from security.commitments import ciphertext_hash, commit, opening
 from security.encoding import canonical_json, unb64url
 from security.envelope import Place, open_sealed
+from security.errors import DecryptionFailed
 from security.keys import DataKey, WrappedKey
 from tests.support.ledger import Ledger
 
@@ -240,7 +241,11 @@ class Judge:
 
     def _opened(self, query: Query, one: Stored, room: UUID, sealed: bytes, findings: Findings) -> str:
         key, data = self._key(query, room), one.leaf["data"]
-        text = open_sealed(key, Place("messages", "sealed_text", str(one.id)), sealed)
+        try:
+            text = open_sealed(key, Place("messages", "sealed_text", str(one.id)), sealed)
+        except DecryptionFailed:
+            findings.unless(False, f"message {one.id} cannot be opened")
+            return f"(closed) {one.id}"
         context = canonical_json({"stream": f"room:{room}", "id": str(one.id)})
         proved = commit(opening(key, str(one.id)), context, text).hex()
         same = (data["ct"], data["pt"], one.room) == (ciphertext_hash(sealed).hex(), proved, room)

@@ -213,13 +213,14 @@ class Client:
             self.tally.answers["lost"] += 1
             self._note("unknown", wish, why=str(lost))
             return "unknown"
-        self.tally.answers[str(answer.status)] += 1
         if answer.status == 201:
+            self.tally.answers["201"] += 1
             return self._acknowledged(wish, answer, begun, about)
         return self._turned_away(wish, answer, about, certain=certain)
 
     def _turned_away(self, wish: Wish, answer: Answer, about: Mapping[str, object], *, certain: bool) -> str:
         code = self._problem(answer)
+        self.tally.answers[f"{answer.status} {code}"] += 1
         # "nothing was stored" is a promise: half of those who hear it never ask again, and it must be true
         if code in ("unavailable", "too_many", "storage_full") and certain and self._chance.random() < 0.5:
             self._note("refused", wish, status=answer.status, code=code, **about)
@@ -328,7 +329,7 @@ class Crowd:
 
     @property
     def answers(self) -> Counter[str]:
-        """How often each status came; `lost` where no whole answer did."""
+        """How often each status and code came; `lost` where no whole answer did."""
         return sum((client.tally.answers for client in self.clients), Counter[str]())
 
     def figures(self) -> dict[str, object]:

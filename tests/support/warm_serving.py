@@ -44,10 +44,11 @@ class Mother:
         return int(self._process.stdout.readline())
 
     def stop(self) -> None:
+        self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
-        self._process.wait(10)
+        self._process.wait()
 
 
 class Child:

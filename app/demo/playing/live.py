@@ -7,12 +7,14 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
 from app.demo.playing.holding import LONGEST_WAIT, DidNotHold, require
 from app.demo.playing.http_client import Streaming
+
+UNNUMBERED: Final = frozenset({"read", "end"})
 
 
 @dataclass
@@ -32,8 +34,8 @@ class LiveStream:
         return [document_of(event)["text"] for event in self.events if event.event == "message"]
 
     def numbers(self) -> list[int]:
-        """The numbers in the room, in the order of arrival."""
-        return [int(event.id) for event in self.events if event.id]
+        """The numbers in the room, in the order of arrival; what has none carries the id of what came before it."""
+        return [int(event.id) for event in self.events if event.id and event.event not in UNNUMBERED]
 
     def everything(self) -> str:
         """All that came, for looking for what must not be there."""

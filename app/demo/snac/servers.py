@@ -81,10 +81,15 @@ class SnacServer:
         settings = self.folder / "server.json"
         settings.write_text(json.dumps(json.loads(settings.read_text("utf-8")) | SETTINGS), "utf-8")
         for name in people:
-            said = PASSWORD.search(self._run("adduser", str(self.folder), name))
-            if said is None:
-                raise NoSnac(f"snac made no account for {name}")
-            self.passwords[name] = said.group(1)
+            self.add_account(name)
+
+    def add_account(self, name: str) -> str:
+        """Make an account, also while the server runs; gives its password."""
+        said = PASSWORD.search(self._run("adduser", str(self.folder), name))
+        if said is None:
+            raise NoSnac(f"snac made no account for {name}")
+        self.passwords[name] = said.group(1)
+        return said.group(1)
 
     def start(self) -> None:
         """Run it and wait until it answers. Raises `NoSnac`: snac ends with 0 also when it cannot bind."""

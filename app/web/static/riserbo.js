@@ -112,7 +112,10 @@ function listen() {
   stream.addEventListener("message", (event) => drawMessage(JSON.parse(event.data)));
   stream.addEventListener("read", (event) => showSeen(Number(JSON.parse(event.data).n)));
   stream.addEventListener("look", again);
-  stream.addEventListener("end", () => location.assign(page.dataset.page));
+  stream.addEventListener("end", (event) => {
+    // A server that stops sends everybody to the next one: the browser goes on there by itself, behind the last number.
+    if (!["closing", "slow_reader"].includes(JSON.parse(event.data).code)) location.assign(page.dataset.page);
+  });
   live = () => stream.readyState === EventSource.OPEN;
   addEventListener("pagehide", () => stream.close());
 }

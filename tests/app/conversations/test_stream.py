@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import warnings
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -17,11 +13,10 @@ from app.cases import service as cases
 from app.conversations import service
 from app.conversations.errors import RoomLocked
 from app.conversations.models import RoomWatch
-from app.conversations.queries import Entry
 from app.conversations.stream import (
     Ended,
     ReadUpTo,
-    StreamItem,
+    RoomStream,
     begin_watch,
     closing,
     customer_stream,
@@ -29,75 +24,20 @@ from app.conversations.stream import (
 )
 from app.permissions import Level
 from app.sessions import service as sessions
+from tests.app.conversations.readers import leaf_of, reading
 from tests.support.house import House, Room
 
 SOON = 1.8
 """One second between two looks, and what a loaded machine adds."""
 
 
-class Reader:
-    """Somebody who reads a stream in the background."""
-
-    def __init__(self) -> None:
-        self.items: list[StreamItem] = []
-        self._changed = asyncio.Event()
-
-    def take(self, item: StreamItem) -> None:
-        self.items.append(item)
-        self._changed.set()
-
-    async def until(self, wanted: Callable[[list[StreamItem]], bool], seconds: float = 10) -> None:
-        async with asyncio.timeout(seconds):
-            while not wanted(self.items):
-                self._changed.clear()
-                await self._changed.wait()
-
-    @property
-    def numbers(self) -> list[int]:
-        return [item.n for item in self.items if isinstance(item, Entry)]
-
-    @property
-    def texts(self) -> list[str]:
-        return [item.text for item in self.items if isinstance(item, Entry) and item.text]
-
-
-async def _pump(stream: AsyncIterator[StreamItem], reader: Reader) -> None:
-    async with closing(stream) as items:
-        async for item in items:
-            reader.take(item)
-
-
-@asynccontextmanager
-async def reading(stream: AsyncIterator[StreamItem]) -> AsyncIterator[Reader]:
-    reader = Reader()
-    task = asyncio.create_task(_pump(stream, reader))
-    try:
-        yield reader
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        # Cut off in the middle of a connect, aiosqlite leaves a connection to the collector, which complains aloud.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
-
-
-def as_customer(house: House, room: Room, after: int = 0) -> AsyncIterator[StreamItem]:
+def as_customer(house: House, room: Room, after: int = 0) -> RoomStream:
     return customer_stream(house.services, room.customer, after)
 
 
-async def as_staff(house: House, room: Room, after: int = 0, by: Staff | None = None) -> AsyncIterator[StreamItem]:
+async def as_staff(house: House, room: Room, after: int = 0, by: Staff | None = None) -> RoomStream:
     staff = by or house.anna
     return staff_stream(house.services, staff, await begin_watch(house.services, staff, room.id, after))
-
-
-async def leaf_of(house: House, event: str) -> None:
-    """Until there is one; the stream writes it in its own time."""
-    for _ in range(250):
-        if await house.leaves(event):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(event)
 
 
 async def test_what_is_written_reaches_both_sides_at_once(house: House) -> None:

@@ -268,24 +268,24 @@ async def test_a_body_that_drips_behind_a_refusal_ends_with_the_connection() -> 
             assert await asyncio.wait_for(reader.read(), 4) == b""
 
 
-async def test_whoever_ignores_the_seconds_again_and_again_is_not_read_until_they_are_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_whoever_does_not_wait_as_told_is_not_read_for_a_while_so_that_all_together_cost_little() -> None:
     loop = asyncio.get_running_loop()
     async with opened() as bank:
-        monkeypatch.setattr(bank.gate, "refuses_freely", lambda now: now < 0)
         await statuses(bank, 10)
-        async with bank.connection() as (reader, writer):
-            spent = []
-            for _ in range(7):
-                begun = loop.time()
-                writer.write(head())
-                status, _ = await answer(reader)
-                spent.append(loop.time() - begun)
-                if status == 200:
-                    break
-            assert max(spent[:4]) < 0.5
-            assert max(spent[4:]) > 0.6
+        async with bank.connection() as (reader, writer), bank.connection() as (patient, asks):
+            writer.write(head())
+            assert (await answer(reader))[0] == 429
+            for budget in bank.gate._impatient:
+                budget._full_at[None] = loop.time() + 60
+            writer.write(head())
+            assert (await answer(reader))[0] == 429
+            begun = loop.time()
+            writer.write(head())
+            asks.write(head())
+            assert (await answer(patient))[0] in (200, 429)
+            assert loop.time() - begun < 0.5
+            await answer(reader)
+            assert 0.7 < loop.time() - begun < 2
 
 
 async def test_staff_find_a_place_when_all_others_are_taken() -> None:
@@ -352,7 +352,7 @@ async def test_in_a_crowd_prompt_clients_go_before_strangers_and_strangers_still
                 answers[status] += 1
                 if status == 503:
                     waits.append(loop.time() - begun)
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.3)
 
         async def good() -> list[float]:
             spent = []
@@ -368,7 +368,7 @@ async def test_in_a_crowd_prompt_clients_go_before_strangers_and_strangers_still
         spent = await good()
         await floods
         assert answers[200] > 20
-        assert answers[503] > answers[200] / 4
+        assert answers[503] > 20
         assert set(answers) == {200, 503}
-        # sixty of them at once would take a quarter of a second
-        assert spent[len(spent) // 2] < 0.15
+        # sixty of them at once take a quarter of a second
+        assert spent[len(spent) // 2] < 0.2
