@@ -12,7 +12,7 @@ import uvloop
 from app.channels.learning import keep_learning
 from app.commands.operating import opened
 from app.http.logs import configure_logging
-from app.http.server import run_servers
+from app.http.server import raise_file_limit, run_servers
 from app.main import listeners
 from app.settings import Settings
 from app.worker import Worker
@@ -43,6 +43,7 @@ _DOORS: Final = {
 def run(settings: Settings, part: Part) -> None:
     """Serve in an event loop of this process's own; raises `NotReady`."""
     configure_logging(sys.stderr)
+    raise_file_limit()
     with Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, part))
 

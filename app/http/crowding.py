@@ -22,17 +22,17 @@ MOST_WAITING: Final = 32
 LONGEST_WAIT: Final = 0.02
 QUIET_LOOKS: Final = 100
 LONGEST_GAP: Final = 2.0
+FIRST_GAP: Final = 0.25
 PROMPT_LATELY: Final = 1.0
+PAUSES: Final = 3
+LONGEST_PAUSE: Final = 0.1
 
 Begin = Callable[[bool], None]
 """Called once: whether the request may begin now, or is turned away."""
 
 
 class Crowding:
-    """The places of one process. All methods are called in its event loop.
-
-    `gap` is how many seconds after its last request a client counts as prompt: none, except in the worst crowd.
-    """
+    """The places of one process. All methods are called in its event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -44,7 +44,7 @@ class Crowding:
         self._prompt_at = 0.0
         self._next_other_at = 0.0
         self.places = MOST_PLACES
-        self.gap = 0.0
+        self._gap = 0.0
         self.prompt = 0
         self.other = 0
 
@@ -52,6 +52,11 @@ class Crowding:
     def is_crowded(self) -> bool:
         """Whether places were taken away because the loop turns slowly."""
         return self.places < MOST_PLACES
+
+    @property
+    def gap(self) -> float:
+        """How many seconds after its last request a client counts as prompt again: none, except in the worst crowd."""
+        return max(self._gap, FIRST_GAP) if self.prompt > MANY else self._gap
 
     def enter_prompt(self) -> None:
         """A request that nothing holds up."""
@@ -85,8 +90,8 @@ class Crowding:
         self.other -= 1
         now = perf_counter()
         if self.is_crowded and now - self._prompt_at < PROMPT_LATELY:
-            # As long as it took, nothing of its kind follows: the prompt ones get half of the loop at least.
-            self._next_other_at = now + min(spent, LONGEST_WAIT)
+            # For a multiple of the time it took nothing of its kind follows: most of the loop is for the prompt ones.
+            self._next_other_at = now + min(spent * PAUSES, LONGEST_PAUSE)
         self._admit()
 
     def _has_place(self, now: float, waited: float) -> bool:
@@ -129,18 +134,18 @@ class Crowding:
         if self._quiet > QUIET_LOOKS:
             self._timer = None
             self.places = MOST_PLACES
-            self.gap = 0.0
+            self._gap = 0.0
         else:
             self._timer = self._loop.call_later(LOOK_EVERY, self._look)
 
     def _adjust(self, crowded: bool) -> None:
         if crowded:
             if self.places == 1 and self.prompt > 1:
-                self.gap = min(LONGEST_GAP, self.gap * 2 + LONGEST_GAP / 32)
+                self._gap = min(LONGEST_GAP, self._gap * 2 + LONGEST_GAP / 32)
             # What holds the loop now is what is under way now.
             self.places = max(1, min(self.places, self.other) * 2 // 3)
         else:
-            self.gap = self.gap * 0.95 if self.gap > LONGEST_GAP / 64 else 0.0
+            self._gap = self._gap * 0.95 if self._gap > LONGEST_GAP / 64 else 0.0
             if self._short or self.is_crowded:
                 self.places = min(MOST_PLACES, self.places + 1)
         self._short = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Generator, Sequence
@@ -133,6 +134,13 @@ async def serving(
         if stopping is not None:
             stopping.set()
         await asyncio.gather(*(server.stop() for server in running))
+
+
+def raise_file_limit() -> int:
+    """As many open files as the system allows this process; every connection is one. Returns how many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 async def run_servers(listeners: Sequence[Listener], stopping: asyncio.Event, *, grace: float = 1.0) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from app.bench.ground import PUBLIC_URL, UNHURRIED, Ground
 from app.bench.serving import Served
+from tests.support.soak import SOAK
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 WINDOW: Final = 1.5
@@ -25,6 +26,11 @@ GOOD_ROOMS: Final = 42
 """The first ones belong to the good clients, the rest to attackers."""
 FLOOR_MS: Final = 12.0
 """What a loaded machine adds to a 99th percentile by itself."""
+CALM_P50_MS: Final = 20.0
+RATIO: Final = 2
+STARVED_RATIO: Final = 6
+"""Where half of all requests are this slow without any attack, other work has the processors: what is measured then is
+how they are shared between it, server, clients and attackers, and only a collapse can be told. `make soak` runs alone."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,11 @@ class Fared:
     p99: float
     requests: int
     failed: list[Asked]
+
+    def is_within(self, idle: Fared) -> bool:
+        """Whether the 99th percentile stayed within twice the idle figure."""
+        ratio = RATIO if idle.p50 <= CALM_P50_MS or SOAK else STARVED_RATIO
+        return self.p99 <= ratio * max(idle.p99, FLOOR_MS)
 
 
 class Arena:
@@ -188,7 +199,7 @@ class Held:
 
     def __exit__(self, *_: object) -> None:
         self._child.kill()
-        self._child.wait(10)
+        self._child.communicate(timeout=10)
 
 
 class Watch:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.arena import FLOOR_MS, GOOD_ROOMS, Arena, Watch, percentile
+from tests.hostile.arena import GOOD_ROOMS, Arena, Watch, percentile
 from tests.support.soak import in_every_run_or_soak, keep_figures
 
 SECONDS = in_every_run_or_soak(4.5, 15.0)
@@ -64,7 +64,7 @@ def test_good_clients_keep_their_p99_within_twice_the_idle_figure_in_a_flood(
         **outcome,
     )
     assert not attacked.failed
-    assert attacked.p99 <= 2 * max(idle.p99, FLOOR_MS)
+    assert attacked.is_within(idle), (attacked, idle)
     assert set(outcome["statuses"]) <= {"200", "401", "408", "429", "503"}
     assert outcome["without_retry_after"] == 0
     assert all(one.status in (200, 408, 429, 503) for one in strangers)

@@ -10,7 +10,7 @@ from tests.hostile.arena import Arena, Held, prefer
 from tests.hostile.conftest import more_files
 from tests.support.soak import in_every_run_or_soak, keep_figures
 
-STREAMS = in_every_run_or_soak(800, 10_000)
+STREAMS = in_every_run_or_soak(1_000, 10_000)
 KIB_EACH = 60
 MARK = "Arrivato-ovunque"
 BUDGETS = {
