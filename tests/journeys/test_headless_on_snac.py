@@ -17,7 +17,7 @@ from tests.journeys.test_headless import lines_of
 from tests.support.snac import environment_for
 
 ROOT = Path(__file__).parents[2]
-LONGEST = 240
+LONGEST = 170  # pytest gives a test three minutes
 COMMAND = ("-m", "app.cli", "demo", "--headless", "--network", "mastodon")
 
 
