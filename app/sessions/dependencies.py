@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
+from sqlalchemy.exc import OperationalError
 
 from app.database import transaction
 from app.errors import Unauthenticated
@@ -35,8 +37,10 @@ async def _session(
         raise SessionOver
     idle = rules.is_idle(session.kind, session.level, session.last_seen_at, now)
     if not _is_automatic(request) and not idle and now - session.last_seen_at > rules.SEEN_AT_MOST_EVERY:
-        async with transaction(services) as db:
-            await service.touch(db, session.id, now)
+        # Where it cannot be written (a full disk), reading goes on, and the session is idle sooner.
+        with suppress(OperationalError):
+            async with transaction(services) as db:
+                await service.touch(db, session.id, now)
     if session.kind != rules.VISITOR or session.binding_id is not None:
         # From now on this client counts by itself and no longer as a part of its network.
         setattr(request.state, PROVED, Standing.CUSTOMER if session.kind == rules.VISITOR else Standing.STAFF)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
@@ -50,6 +51,8 @@ async def test_a_disk_that_takes_nothing_is_refused_at_once_and_reading_goes_on(
         it.crowd.start()
         await it.until(lambda: it.crowd.acknowledged >= 30)
         faults.fail(errno.ENOSPC, calls=WRITES)
+        # so that "last seen" is due, which a read would write
+        faults.set_clock(timedelta(minutes=2))
         await asyncio.sleep(0.5)
         taken = []
         for number in range(10):
