@@ -170,9 +170,10 @@ class Reader(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Note each numbered event."""
         now = time.perf_counter()
-        if not self.answered.done():
+        data = self._rest + data
+        whole, newline, rest = data.rpartition(b"\n")
+        if newline and not self.answered.done():
             self.answered.set_result(int(data[9:12]))
-        whole, newline, rest = (self._rest + data).rpartition(b"\n")
         self._rest = rest
         for found in _EVENT_ID.finditer(whole + newline):
             self._load.arrived.setdefault((self._room, int(found[1])), now)
