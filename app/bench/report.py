@@ -59,7 +59,8 @@ def as_markdown(record: dict[str, Any]) -> str:
         f"Command: `{record['command']}`, {record['seconds']:.0f} s"
         + (", **a quick run: its figures say nothing**." if record["quick"] else "."),
     ]
-    return "\n".join(lines) + "\n" + "".join(f"\n### {title}\n\n{_markdown(table)}\n" for title, table in _tables(record))
+    tables = "".join(f"\n### {title}\n\n{_markdown(table)}\n" for title, table in _tables(record))
+    return "\n".join(lines) + "\n" + tables
 
 
 def as_text(record: dict[str, Any]) -> str:
