@@ -5,6 +5,7 @@ Nothing of the request is echoed, and of an unexpected error nothing but the req
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors
-from app.errors import RiserboError
+from app.errors import OutcomeUnknown, RiserboError
 from app.http.request_ids import request_id_of
 
 PageRenderer = Callable[[Request, int, str, str, str], Response]
@@ -231,6 +232,11 @@ class UnexpectedErrors:
             await self.app(scope, receive, watching)
         except ClientDisconnect:
             return None
+        except asyncio.CancelledError:
+            if not started:
+                # the server's grace is over; what was asked may be done all the same
+                await (await self._answers.refused(Request(scope), OutcomeUnknown(retry_after=1)))(scope, receive, send)
+            raise
         except Exception as error:  # noqa: BLE001 - the last barrier before the server
             if started:
                 log_unexpected(error)

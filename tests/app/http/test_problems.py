@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx2
 import pytest
@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from app.errors import Conflict, RiserboError, TooMany, Unauthenticated
 from app.http.json_bodies import strict_json
-from app.http.problems import install_problem_handlers
+from app.http.problems import UnexpectedErrors, install_problem_handlers
 from app.http.request_ids import RequestIds
 from app.http.texts import CleanLine, CleanText
 
@@ -275,3 +275,27 @@ async def test_text_has_a_largest_length(client: httpx2.AsyncClient) -> None:
     assert response.json()["errors"] == [
         {"code": "string_too_long", "pointer": "#/body/text", "detail": "This is too long."}
     ]
+
+
+async def test_a_request_that_is_cut_off_by_the_end_of_the_server_is_told_that_its_outcome_is_unknown() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def endless(_scope: Any, _receive: Any, _send: Any) -> None:
+        await asyncio.sleep(60)
+
+    app = FastAPI(openapi_url=None)
+    guarded = UnexpectedErrors(endless, install_problem_handlers(app))
+    scope = {"type": "http", "method": "POST", "path": "/api/x", "headers": [], "query_string": b"", "app": app}
+    task = asyncio.create_task(guarded(scope, receive, send))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sent[0]["status"] == 503
+    assert json.loads(sent[1]["body"])["code"] == "outcome_unknown"
