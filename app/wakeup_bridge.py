@@ -88,7 +88,7 @@ class Bridge:
                 finally:
                     with suppress(Exception):
                         await connection.close()
-            except (psycopg.Error, OSError) as fault:
+            except Exception as fault:  # noqa: BLE001 (whatever it was, the next connection may be better)
                 _log.warning("wakeups_cut", error=type(fault).__name__)
             pause = FIRST_PAUSE if loop.time() - begun > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
             await asyncio.sleep(pause)
@@ -133,7 +133,7 @@ class Bridge:
 
 
 def payloads(origin: str, topics: Iterable[str]) -> list[str]:
-    """As few payloads as hold the topics, each with its origin; one without topics when there are none."""
+    """As few payloads as hold the topics, which have no spaces, each with its origin; at least one, to be heard of."""
     found = [origin]
     for topic in topics:
         if len(found[-1].encode()) + 1 + len(topic.encode()) > LARGEST:
