@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import (
     DDL,
     BigInteger,
@@ -189,10 +190,45 @@ def create_engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite_engine(url, read_only=False), _sqlite_engine(url, read_only=True)
     # No overflow: connections beyond the pool are opened and closed again for each use, which a burst pays dearly.
-    options: dict[str, Any] = {"pool_size": 16, "max_overflow": 0, "pool_timeout": 5, "pool_pre_ping": True}
-    write = create_async_engine(url, hide_parameters=True, **options)
-    read = create_async_engine(url, hide_parameters=True, **options, execution_options={"postgresql_readonly": True})
+    options: dict[str, Any] = {
+        "pool_size": 16,
+        "max_overflow": 0,
+        "pool_timeout": 5,
+        "pool_pre_ping": True,
+        "hide_parameters": True,
+        "connect_args": {"async_creator_fn": _Answering.connect, **_FAR_END},
+    }
+    write = create_async_engine(url, **options)
+    read = create_async_engine(url, **options, execution_options={"postgresql_readonly": True})
     return write, read
+
+
+ANSWER_WITHIN: Final = 10.0
+"""Seconds that a statement may take; a wait for a lock counts."""
+_FAR_END: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class _Answering(psycopg.AsyncConnection[Any]):
+    """A connection that is given up when no answer comes: behind a firewall that forgot it, a socket stays open.
+
+    Whoever waits gets OperationalError, as from a server that went away; whether a commit came through is not known.
+    """
+
+    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (psycopg's own signature)
+        """See psycopg; `timeout` is in seconds."""
+        if timeout is not None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, ANSWER_WITHIN)
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError("no answer from the database: the connection is closed") from None
 
 
 def _sqlite_engine(url: str, *, read_only: bool) -> AsyncEngine:

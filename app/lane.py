@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from app.errors import Unavailable
 
@@ -17,6 +17,10 @@ C = TypeVar("C")
 R = TypeVar("R")
 
 CommitGroup = Callable[[Sequence[C]], Awaitable[Sequence[R | Exception]]]
+
+
+GIVE_UP_AFTER: Final = 5.0
+"""Seconds after which a group whose tries meet passing faults only is not divided any further."""
 
 
 @dataclass
@@ -95,6 +99,7 @@ class Lane(Generic[C, R]):
         waiting, in_a_row = [group], 0
         # from the whole group down to a command that stands alone, which is tried twice
         hopeless = len(group).bit_length() + 2
+        late = asyncio.get_running_loop().time() + GIVE_UP_AFTER
         while waiting:
             part = waiting.pop()
             fault = await self._try(part)
@@ -102,7 +107,11 @@ class Lane(Generic[C, R]):
                 in_a_row = 0
                 continue
             in_a_row = in_a_row + 1 if isinstance(fault, self._passing) else 0
-            if isinstance(fault, Unavailable) or in_a_row >= hopeless:
+            if (
+                isinstance(fault, Unavailable)
+                or in_a_row >= hopeless
+                or (in_a_row and asyncio.get_running_loop().time() > late)
+            ):
                 _refuse_all([part, *waiting], fault)
                 return
             if len(part) > 1:

@@ -65,7 +65,6 @@ async def test_whatever_befalls_postgresql_nothing_acknowledged_is_lost_and_the_
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the lane waits for a connection that is silently dead without a deadline")
 async def test_answers_that_never_come_do_not_stop_the_app(
     on_postgres: Prepared, postgres: DurablePostgres, tmp_path: Path
 ) -> None:
