@@ -1,11 +1,13 @@
-"""Work in a child process that need not import anything again; its result comes back through a pipe."""
+"""Work in child processes that need not import anything again: a result through a pipe, or a server."""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import IO, Any, Final
 
 _FORK: Final = multiprocessing.get_context("fork")
 
@@ -36,6 +38,48 @@ class Child:
         """Do not wait any longer."""
         self._process.kill()
         self._process.join()
+
+
+class ServingFork:
+    """A server in a forked child, in a process group of its own, handled as `subprocess.Popen` is."""
+
+    def __init__(self, work: Callable[[], None], environment: Mapping[str, str], log: IO[bytes]) -> None:
+        self._process = _FORK.Process(target=_serve, args=(work, dict(environment), log.fileno()), daemon=True)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """The child's id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """How it ended, None while it runs."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises `subprocess.TimeoutExpired`."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("serve", timeout or 0.0)
+        return self._process.exitcode
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal, while it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+
+
+def _serve(work: Callable[[], None], environment: dict[str, str], log: int) -> None:
+    os.setsid()
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.environ.update(environment)
+    work()
 
 
 def _run(answering: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -40,7 +40,7 @@ def measure_lane(store: Store, ground: Ground, plan: Plan, tools: Tools, say: Sa
     with ExitStack() as stack:
         plain = stack.enter_context(_plain(store, ground, tools))
         renew_sessions(ground)
-        served = Served(ground.folder, environment=ground.environment).start()
+        served = tools.served(ground).start()
         stack.callback(served.stop)
         noop = stack.enter_context(empty_server("noop", ground.staff_host))
         echo = stack.enter_context(empty_server("echo", ground.staff_host))
@@ -124,13 +124,13 @@ def summary_of(runs: list[Measured]) -> dict[str, Any]:
     return gathered
 
 
-def measure_workers(store: Store, ground: Ground, plan: Plan, say: Say) -> dict[str, Any]:
+def measure_workers(store: Store, ground: Ground, plan: Plan, tools: Tools, say: Say) -> dict[str, Any]:
     """One server process and two, in turns; with two, each room's reader hangs on either, whoever takes the message."""
     level = max(plan.levels)
     runs: dict[int, list[Measured]] = {1: [], 2: []}
     renew_sessions(ground)
     with ExitStack() as stack:
-        both = [Served(ground.folder, environment=ground.environment).start() for _ in range(2)]
+        both = [tools.served(ground).start() for _ in range(2)]
         for served in both:
             stack.enter_context(served)
         for count in runs:

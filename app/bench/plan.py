@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from app.bench.ground import Ground
+from app.bench.serving import Serve, Served
+
 PARTS: Final = ("lane", "sizes", "reads", "workers")
 STORES: Final = ("sqlite", "postgres")
 
@@ -45,7 +48,12 @@ QUICK: Final = Plan(
 
 @dataclass(frozen=True)
 class Tools:
-    """What the operator gave: a PostgreSQL server (its URL may create databases), and pgbench."""
+    """What there is to measure with: a server whose URL may make databases, pgbench, and how to serve (`Served`)."""
 
     postgres: str = ""
     pgbench: str = ""
+    serve: Serve | None = None
+
+    def served(self, ground: Ground) -> Served:
+        """A server process of this installation, not started yet."""
+        return Served(ground.folder, environment=ground.environment, serve=self.serve)

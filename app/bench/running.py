@@ -59,9 +59,9 @@ def _measure(store: Store, grounds: _Grounds, plan: Plan, tools: Tools, say: Say
         ground = grounds.of[plan.sizes[0]] if plan.quick and grounds.of else grounds.new(plan.sizes[0])
         found["lane"] = summary(measure_lane(store, ground, plan, tools, say))
     if "workers" in plan.parts and store.kind == "postgres":
-        found["workers"] = measure_workers(store, grounds.new(plan.sizes[0]), plan, say)
+        found["workers"] = measure_workers(store, grounds.new(plan.sizes[0]), plan, tools, say)
     if grounds.of:
-        found["sizes"] = measure_sizes(store, grounds.of, plan, say)
+        found["sizes"] = measure_sizes(store, grounds.of, plan, tools, say)
     if "reads" in plan.parts:
         found["bags"] = measure_bags(grounds.of[plan.sizes[1]], plan.sizes[1], say)
     return found

@@ -9,7 +9,7 @@ from app.bench.filling import renew_sessions
 from app.bench.ground import Ground
 from app.bench.lane import Measured, Say, summary_of
 from app.bench.measuring import Pressure, get, last_numbers, post
-from app.bench.plan import Plan
+from app.bench.plan import Plan, Tools
 from app.bench.serving import Served
 from app.bench.spread import spread_of
 from app.bench.stores import Store
@@ -20,16 +20,14 @@ READERS = 8
 Grounds = dict[int, Ground]
 
 
-def measure_sizes(store: Store, grounds: Grounds, plan: Plan, say: Say) -> dict[str, Any]:
+def measure_sizes(store: Store, grounds: Grounds, plan: Plan, tools: Tools, say: Say) -> dict[str, Any]:
     """Posting at each size, A B C C B A: cost per message as time and as processor time, and pages of the history."""
     posts: dict[int, list[Measured]] = {size: [] for size in grounds}
     pages: dict[int, Measured] = {}
     with ExitStack() as stack:
         for ground in grounds.values():
             renew_sessions(ground)
-        served = {
-            size: Served(ground.folder, environment=ground.environment).start() for size, ground in grounds.items()
-        }
+        served = {size: tools.served(ground).start() for size, ground in grounds.items()}
         for size, ground in grounds.items():
             stack.enter_context(served[size])
             post(ground, [served[size]], Pressure(8, min(plan.size_seconds, 1.0), streams=False, warm_up=plan.warm_up))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -68,7 +69,7 @@ async def claim_case(request: Request, case_id: UUID, staff: CurrentStaff, db: D
     async def act() -> CaseOut:
         return await case_out(request, db, await service.claim(db, staff, case_id))
 
-    return await once.answer(db, staff.id, 200, act)
+    return await once.answer(db, staff.id, 200, act, still=partial(service.workable, db, staff, case_id, "claim"))
 
 
 @router.post("/cases/{case_id}/transfer")
@@ -81,6 +82,7 @@ async def transfer_case(
         to = (await desk_member(db, body.to)).id if body.to is not None else None
         return await case_out(request, db, await service.transfer(db, staff, case_id, to))
 
+    # who gave a case away may ask again whether it is gone
     return await once.answer(db, staff.id, 200, act)
 
 
@@ -92,7 +94,7 @@ async def add_note(case_id: UUID, body: NoteIn, staff: CurrentStaff, db: Db, onc
         note = await service.add_note(db, staff, case_id, body.text)
         return NoteOut(id=note.id, author_id=staff.id, text=body.text, created_at=note.created_at)
 
-    return await once.answer(db, staff.id, 201, act)
+    return await once.answer(db, staff.id, 201, act, still=partial(service.workable, db, staff, case_id, "note"))
 
 
 async def case_out(request: Request, db: AsyncSession, case: Case) -> CaseOut:

@@ -10,6 +10,7 @@ from typing import Final
 from app.bench import report
 from app.bench.plan import PARTS, QUICK, STORES, Plan, Tools
 from app.bench.running import found_pgbench, run
+from app.commands import operating, serving
 from app.commands.wrong_use import WrongUse
 
 
@@ -31,7 +32,8 @@ COMMAND: Final = "riserbo bench"
 
 def bench(wish: Wish) -> str:
     """Measure, write the files that were asked for, and give the text for the terminal."""
-    plan, tools = _plan(wish), Tools(wish.postgres, found_pgbench(wish.pgbench))
+    plan = _plan(wish)
+    tools = Tools(wish.postgres, found_pgbench(wish.pgbench), _serve if plan.quick else None)
     if "postgres" in plan.stores and not tools.postgres:
         _say("no PostgreSQL was named (--postgres URL): SQLite alone is measured")
     elif "postgres" in plan.stores and not tools.pgbench:
@@ -42,6 +44,10 @@ def bench(wish: Wish) -> str:
     if wish.markdown_file is not None:
         wish.markdown_file.write_text(report.as_markdown(record), "utf-8")
     return report.as_text(record)
+
+
+def _serve(folder: Path, role: str) -> None:
+    serving.run(operating.settings_of(folder), serving.Part(role))
 
 
 def _plan(wish: Wish) -> Plan:

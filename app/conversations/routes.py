@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -115,7 +116,8 @@ async def ask_for_step_up(
         await service.request_step_up(db, staff, conversation_id, Level(body.level))
         return StepUpOut(level=body.level)
 
-    return await once.answer(db, staff.id, 202, act)
+    still = partial(queries.room_for_staff, db, staff, conversation_id, act="step_up")
+    return await once.answer(db, staff.id, 202, act, still=still)
 
 
 @router.post("/cases/{case_id}/close")
@@ -127,7 +129,7 @@ async def close_case(case_id: UUID, body: CloseIn, staff: CurrentStaff, db: Db, 
         await service.close_rooms_of_case(db, staff, case_id)
         return ClosedOut(case_id=case.id, status=case.status, outcome=body.outcome.value)
 
-    return await once.answer(db, staff.id, 200, act)
+    return await once.answer(db, staff.id, 200, act, still=partial(case_service.workable, db, staff, case_id, "close"))
 
 
 async def room_out(db: AsyncSession, room: Conversation) -> RoomOut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse
 from app.agents.dependencies import CurrentStaff
 from app.audit.service import record
 from app.cases import queries as cases
+from app.cases.service import workable
 from app.handover import queries, service
 from app.handover.models import Reply
 from app.handover.ports import HandoverPorts
@@ -43,7 +45,7 @@ async def publish_reply(
         ports = handover_ports(request)
         return reply_out(await service.publish(db, ports, staff, case_id, body.text, purpose=body.purpose))
 
-    return await once.answer(db, staff.id, 202, act)
+    return await once.answer(db, staff.id, 202, act, still=partial(workable, db, staff, case_id, "reply"))
 
 
 @router.get("/cases/{case_id}/replies")

@@ -30,10 +30,17 @@ class Idempotent:
     now: Now
 
     async def answer(
-        self, db: AsyncSession, actor_id: UUID, status: int, act: Callable[[], Awaitable[BaseModel]]
+        self,
+        db: AsyncSession,
+        actor_id: UUID,
+        status: int,
+        act: Callable[[], Awaitable[BaseModel]],
+        *,
+        still: Callable[[], Awaitable[object]] | None = None,
     ) -> JSONResponse:
         """The act's answer with `status`; a repeated key gets the first answer and the act does not run again.
 
+        `still` raises for who may not act there any more: an answer does not outlive the right to it.
         A refusal that keeps its changes is an answer too: it would otherwise keep the key claimed, never answered.
         """
         if self.key is None:
@@ -42,6 +49,8 @@ class Idempotent:
         if claim.replay is not None:
             if claim.status is not None and claim.status >= HTTPStatus.BAD_REQUEST:
                 raise RefusedBefore(claim.status, **claim.replay)
+            if still is not None:
+                await still()
             return JSONResponse(claim.replay, claim.status or status, {"Idempotency-Replayed": "true"})
         try:
             document = (await act()).model_dump(mode="json")

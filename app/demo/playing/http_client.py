@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -20,6 +21,9 @@ LOOPBACK: Final = "127.0.0.1"
 TIMEOUT: Final = httpx2.Timeout(20.0)
 # Shorter than the servers keep a silent connection: a request must not meet one that is being closed.
 LIMITS: Final = httpx2.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=1.0)
+BUSY: Final = 503
+TRIES: Final = 8
+LONGEST_PAUSE: Final = 2
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 Streaming = AbstractAsyncContextManager[httpx2.Response]
 
@@ -33,7 +37,15 @@ class LoopbackTransport(httpx2.AsyncHTTPTransport):
             raise httpx2.ConnectError(f"{request.url.host} is not on this machine")
         if not is_loopback(request.url.host):
             request.url = request.url.copy_with(host=LOOPBACK)
-        return await super().handle_async_request(request)
+        for _ in range(TRIES):
+            response = await super().handle_async_request(request)
+            told = response.headers.get("retry-after", "")
+            if response.status_code != BUSY or not told.isdecimal():
+                break
+            # Refused before anything was done with it: on a machine that is short of time people wait as they are told.
+            await response.aclose()
+            await asyncio.sleep(min(int(told), LONGEST_PAUSE))
+        return response
 
 
 def new_client() -> httpx2.AsyncClient:

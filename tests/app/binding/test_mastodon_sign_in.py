@@ -295,7 +295,8 @@ async def test_where_nothing_binds_a_code_to_a_browser_no_client_is_shared(town:
     assert await town.clients() == []
 
 
-async def test_one_server_is_asked_for_few_clients_in_a_while(town: Town) -> None:
+async def test_one_server_is_asked_for_few_clients_in_a_while(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "REGISTRATIONS_AT_ONE_SERVER", (4, clients.REGISTRATIONS_AT_ONE_SERVER[1]))
     town.away.quirks.add("no_metadata")
     for _ in range(4):
         await town.leave(await town.bank.visit(town.slug))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -29,9 +31,15 @@ class Desk:
         self.app.dependency_overrides[current_staff] = lambda: self.who
 
     async def get(self, path: str) -> int:
+        return await self._send("GET", path)
+
+    async def post(self, path: str, document: dict[str, Any], key: str) -> int:
+        return await self._send("POST", path, json=document, headers={"Idempotency-Key": key})
+
+    async def _send(self, method: str, path: str, **content: Any) -> int:
         transport = httpx2.ASGITransport(self.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://staff.example") as client:
-            return (await client.get(f"/api/v1{path}")).status_code
+            return (await client.request(method, f"/api/v1{path}", **content)).status_code
 
 
 @pytest.fixture

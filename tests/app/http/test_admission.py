@@ -340,7 +340,11 @@ async def test_in_a_crowd_prompt_clients_go_before_strangers_and_strangers_still
     loop = asyncio.get_running_loop()
     limits = replace(SMALL, network_burst=100_000, network_per_second=100_000, under_way=256)
     async with opened(limits) as bank:
-        await bank.ask(token="staff-1")
+        alone = []
+        for _ in range(9):
+            begun = loop.time()
+            await bank.ask("/spin", token="staff-1")
+            alone.append(loop.time() - begun)
         stop = loop.time() + 2.5
         answers: Counter[int] = Counter()
         waits: list[float] = []
@@ -370,5 +374,5 @@ async def test_in_a_crowd_prompt_clients_go_before_strangers_and_strangers_still
         assert answers[200] > 20
         assert answers[503] > 20
         assert set(answers) == {200, 503}
-        # sixty of them at once take a quarter of a second
-        assert spent[len(spent) // 2] < 0.2
+        # sixty of them at once would take sixty times as long
+        assert spent[len(spent) // 2] < 30 * sorted(alone)[4]

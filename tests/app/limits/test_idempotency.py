@@ -44,6 +44,7 @@ class Desk:
     actors: dict[str, Any] = field(default_factory=lambda: {name: new_id(START) for name in ("anna", "bruno")})
     fault: Exception | None = None
     acts: int = 0
+    may: bool = True
 
     async def post(
         self, key: str | None = "k", actor: str = "anna", path: str = "/a", said: str = "x"
@@ -70,7 +71,11 @@ async def desk(house: House) -> AsyncIterator[Desk]:
                     raise one.fault
                 return Done(number=one.acts, said=said)
 
-            return await once.answer(db, one.actors[request_actor], 201, run)
+            async def still() -> None:
+                if not one.may:
+                    raise Forbidden
+
+            return await once.answer(db, one.actors[request_actor], 201, run, still=still)
 
         for path in ("/a", "/b"):
 
@@ -164,3 +169,16 @@ async def test_answers_are_sealed_and_forgotten_after_a_day(desk: Desk) -> None:
     desk.house.clock.pass_by(hours=2)
     await desk.house.act(lambda db: forget_old(db, desk.house.clock()))
     assert await desk.house.all(IdempotentAnswer) == []
+
+
+async def test_an_answer_does_not_outlive_the_right_to_it(desk: Desk) -> None:
+    """`still` is asked before an answer is given again, never before the act itself."""
+    desk.may = True
+    assert (await desk.post()).status_code == 201
+    assert (await desk.post()).status_code == 201
+    desk.may = False
+    refused = await desk.post()
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert (await desk.post("another key")).status_code == 201
+    desk.may = True
+    assert (await desk.post()).json() == {"number": 1, "said": "x"}
