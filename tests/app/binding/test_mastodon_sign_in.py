@@ -363,23 +363,20 @@ async def test_a_server_that_is_away_or_refused_leaves_the_other_ways_open(town:
 
 
 async def test_the_banks_own_services_are_not_reached_by_naming_them(town: Town) -> None:
-    pinned = {"directory.bank.example": ("127.0.0.1", 443)}
-    outbound = OutboundClient(hosts=pinned, resolver=_nobody)
+    asked: list[str] = []
+
+    async def resolve(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        return ["10.0.0.5"]
+
+    outbound = OutboundClient(hosts={"directory.bank.example": ("127.0.0.1", 443)}, resolver=resolve)
     connector = mastodon_connector(
         name="mastodon", base_url=town.home.base, account="b", token=Secret(b"t"), label="M", outbound=outbound
     )
     town.bank.ports = replace(town.bank.ports, connectors=(connector,))
     with pytest.raises(SignInUnreachable):
         await town.leave(await town.bank.visit(town.slug), "x@directory.bank.example")
-    assert ASKED == ["directory.bank.example"]
-
-
-ASKED: list[str] = []
-
-
-async def _nobody(host: str, _port: int) -> list[str]:
-    ASKED.append(host)
-    return ["10.0.0.5"]
+    assert asked == ["directory.bank.example"]
 
 
 @pytest.mark.parametrize("account", ["giulia", "@giulia", "giulia@"])
