@@ -22,7 +22,6 @@ BANKS_ADDRESS: Final = "127.0.0.2"
 CUSTOMERS_ADDRESS: Final = "127.0.0.3"
 ADDRESSES: Final = (BANKS_ADDRESS, CUSTOMERS_ADDRESS)
 STARTING: Final = 10.0
-STOPPING: Final = 10.0
 SETTLING: Final = 30.0
 BETWEEN_LOOKS: Final = 0.05
 PASSWORD: Final = re.compile(r"password is (\S+)")
@@ -109,16 +108,6 @@ class SnacServer:
         self.kill()
         raise NoSnac(f"snac did not come up at {self.url}; its log is {self.folder / 'snac.log'}")
 
-    def stop(self) -> None:
-        """End it in peace."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOPPING)
-            except subprocess.TimeoutExpired:
-                self.kill()
-            self._process = None
-
     def kill(self) -> None:
         """End it at once."""
         if self._process is not None:
@@ -169,7 +158,7 @@ def snac_pair(
     customers: Sequence[str],
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[SnacPair]:
-    """Two running servers with these accounts, stopped at the end. Raises `NoSnac`."""
+    """Two running servers with these accounts, gone at the end. Raises `NoSnac`."""
     require_ground()
     folder.mkdir(exist_ok=True)
     pair = SnacPair(
@@ -179,6 +168,6 @@ def snac_pair(
     with ExitStack() as running:
         for server, people in ((pair.bank, banks_people), (pair.customers, customers)):
             server.prepare(people)
-            running.callback(server.stop)
+            running.callback(server.kill)  # all of it is thrown away, and a peaceful end takes seconds
             server.start()
         yield pair
