@@ -42,6 +42,17 @@ _LOOK_FIRST: Final = """\
         return Claim(key_hash, None, None)
 """
 
+_TOLD_ANYWAY: Final = """
+import contextlib
+from sqlalchemy.exc import DBAPIError
+
+@contextlib.asynccontextmanager
+async def _told_anyway(services: Services):
+    with contextlib.suppress(DBAPIError):
+        async with transaction(services) as db:
+            yield db
+"""
+
 FAULTS: Final[dict[str, Fault]] = {
     "synchronous-normal": Fault(
         "SQLite syncs at checkpoints only",
@@ -153,8 +164,7 @@ FAULTS: Final[dict[str, Fault]] = {
         "a page that is not there has no Content-Security-Policy",
         {
             "app/web/headers.py": swap(
-                '        headers["Content-Security-Policy"] =',
-                '        if message["status"] != 404:\n            headers["Content-Security-Policy"] =',
+                "(_POLICY, policy)]", '*([(_POLICY, policy)] if message["status"] != 404 else [])]'
             )
         },
         ("tests/app/web/test_headers.py::test_answer_of_any_kind_has_every_header_once[/nothing]",),
@@ -169,6 +179,23 @@ FAULTS: Final[dict[str, Fault]] = {
         },
         ("tests/app/test_database.py::test_a_commit_that_fails_is_no_success_and_stores_nothing[sqlite]",),
         r"assert 200 == 500",
+    ),
+    "lane-answers-before-commit": Fault(
+        "the lane answers a group whatever became of its commit",
+        {
+            "app/conversations/committing.py": both(
+                swap(
+                    "    async with transaction(services) as db:\n        group = await _group(db, commands)\n",
+                    "    async with _told_anyway(services) as db:\n        group = await _group(db, commands)\n",
+                ),
+                add(_TOLD_ANYWAY),
+            )
+        },
+        (
+            "tests/app/conversations/test_poisoned_groups.py"
+            "::test_a_fault_of_the_database_is_one_posts_alone[sqlite-a failing commit]",
+        ),
+        r"isinstance\(broken, Exception\)",
     ),
     "history-without-order": Fault(
         "a room's history is read without an order",
