@@ -31,7 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -330,6 +330,13 @@ async def reading(services: Services) -> AsyncIterator[AsyncSession]:
     """One reading transaction that the database refuses to write through."""
     async with AsyncSession(services.read_engine, expire_on_commit=False, info={"services": services}) as db:
         yield db
+
+
+@asynccontextmanager
+async def querying(services: Services) -> AsyncIterator[AsyncConnection]:
+    """`reading` for statements alone, without the weight of a session: for what every request asks."""
+    async with services.read_engine.connect() as connection:
+        yield connection
 
 
 async def _commit(db: AsyncSession) -> None:

@@ -278,11 +278,12 @@ def create_public_app(house: Installation) -> FastAPI:
 def create_staff_app(house: Installation) -> FastAPI:
     """The staff door: API, console, compliance."""
     app = _door(house, "staff", house.settings.staff_url)
+    # The room first: routes are tried in this order, and messages are what most requests are.
     for router in (
+        conversation_routes,
         agent_routes,
         case_routes,
         handover_routes,
-        conversation_routes,
         binding_routes,
         compliance_routes,
     ):

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from app.actors import Staff
 from app.agents import queries
-from app.agents.service import actor_of
 from app.audit.service import record
 from app.database import transaction
 from app.errors import Forbidden, Unauthenticated
-from app.http.dependencies import CurrentServices
-from app.sessions.dependencies import StaffSession
+from app.http.dependencies import CurrentServices, Now
+from app.sessions.dependencies import confirmed, staff_token
+from security.tokens import token_hash
 
 
-async def current_staff(session: StaffSession, services: CurrentServices) -> AsyncIterator[Staff]:
+async def current_staff(request: Request, services: CurrentServices, now: Now) -> AsyncIterator[Staff]:
     """The member of staff behind the session; raises `Unauthenticated` for a leaver.
 
     What the role does not allow is refused with a leaf of its own, unless the refusal has brought one already.
     """
-    account = await queries.live_account(services, session.staff_id) if session.staff_id else None
-    if account is None:
+    kind, token = staff_token(request)
+    found = await confirmed(request, services, now, kind, await queries.signed_in(services, token_hash(token)))
+    if not found.active:
         raise Unauthenticated
-    staff = actor_of(account, session)
+    staff = queries.staff_of(found)
     try:
         yield staff
     except Forbidden as refusal:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Role, Staff
 from app.agents.models import StaffAccount
-from app.database import reading
+from app.bulk import among, listed
+from app.database import querying
 from app.errors import NotFound
 from app.permissions import Permission, require
 from app.services import Services
+from app.sessions.models import Session
 
 DESK = (Role.AGENT.value, Role.SUPERVISOR.value)
 
@@ -25,16 +28,47 @@ async def account(db: AsyncSession, staff_id: UUID) -> StaffAccount | None:
     return found if found is not None and found.active else None
 
 
-async def live_account(services: Services, staff_id: UUID) -> StaffAccount | None:
-    """`account`, together with whoever else is asked for just now."""
-    found = await services.lookups.of("staff accounts", partial(_by_id, services)).get(staff_id)
-    return found if found is not None and found.active else None
+async def signed_in(services: Services, hashed: bytes) -> Any:
+    """The session of this token with its account (`staff_id`, `active`, …), read together with whoever asks just now.
+
+    None if there is no such session; whether it lives and the account is active is for the caller to see.
+    """
+    return await services.lookups.of("staff", partial(_by_token, services)).get(hashed)
 
 
-async def _by_id(services: Services, ids: Sequence[UUID]) -> dict[UUID, StaffAccount]:
-    async with reading(services) as db:
-        found = (await db.execute(select(StaffAccount).where(StaffAccount.id.in_(ids)))).scalars()
-        return {account.id: account for account in found}
+def staff_of(found: Any) -> Staff:
+    """The actor of what `signed_in` found, once it is known to be live and active."""
+    return Staff(found.staff_id, found.id, Role(found.role), found.display_name, found.signature)
+
+
+async def _by_token(services: Services, hashes: Sequence[bytes]) -> dict[bytes, Any]:
+    dialect = services.read_engine.dialect.name
+    async with querying(services) as connection:
+        rows = await connection.execute(_signed_in(dialect), listed(dialect, hashes))
+        return {row.token_hash: row for row in rows}
+
+
+@lru_cache
+def _signed_in(dialect: str) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Session.token_hash,
+            Session.id,
+            Session.kind,
+            Session.level,
+            Session.binding_id,
+            Session.last_seen_at,
+            Session.expires_at,
+            Session.ended_at,
+            StaffAccount.id.label("staff_id"),
+            StaffAccount.role,
+            StaffAccount.display_name,
+            StaffAccount.signature,
+            StaffAccount.active,
+        )
+        .outerjoin(StaffAccount, StaffAccount.id == Session.staff_id)
+        .where(among(dialect, Session.token_hash))
+    )
 
 
 async def all_accounts(db: AsyncSession, staff: Staff) -> list[StaffAccount]:

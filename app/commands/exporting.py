@@ -12,7 +12,6 @@ from uuid import UUID
 
 from app.actors import Staff
 from app.agents import queries as agents
-from app.agents.service import actor_of
 from app.commands.wrong_use import WrongUse
 from app.compliance import service
 from app.compliance.models import Export
@@ -21,8 +20,8 @@ from app.database import reading, transaction
 from app.errors import Unauthenticated
 from app.main import Installation
 from app.sessions import rules
-from app.sessions import service as sessions
 from app.worker import Worker
+from security.tokens import token_hash
 
 LOOK_EVERY: Final = timedelta(milliseconds=250)
 
@@ -33,13 +32,11 @@ class ExportFailed(Exception):
 
 async def officer(house: Installation, token: str) -> Staff:
     """Whose token this is; raises `Unauthenticated`. What the role may do is the service's to say."""
-    session = await sessions.find(house.services, token, house.services.clock())
-    account = None
-    if session is not None and session.kind == rules.API and session.staff_id is not None:
-        account = await agents.live_account(house.services, session.staff_id)
-    if session is None or account is None:
+    found = await agents.signed_in(house.services, token_hash(token))
+    now = house.services.clock()
+    if found is None or found.kind != rules.API or found.ended_at or found.expires_at <= now or not found.active:
         raise Unauthenticated("This token is not valid, or not any more. Get one with POST /api/v1/tokens.")
-    return actor_of(account, session)
+    return agents.staff_of(found)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from app.audit.service import record
 from app.conversations.committing import Posted, PostMessage
 from app.conversations.models import Conversation
 from app.conversations.queries import room_for_customer, room_for_staff
-from app.conversations.rules import LONGEST_TEXT, class_of_answer, class_of_customer_text
-from app.database import reading, transaction
+from app.conversations.rules import LONGEST_TEXT, class_of_answer, class_of_customer_text, least_class
+from app.database import querying, transaction
 from app.errors import Invalid, NotFound, RiserboError, Unavailable
 from app.free_space import require_space
 from app.guard.service import check_room
@@ -63,11 +63,11 @@ async def _prepare(
     client_key, chosen = wish
     if len(text) > LONGEST_TEXT:
         raise Invalid
-    key_id = await services.lookups.of("room keys", partial(_key_ids, services)).get(conversation_id)
+    # A room keeps the data key that it was opened with.
+    key_id = await services.lookups.of("room keys", partial(_key_ids, services), kept=50_000).get(conversation_id)
     if key_id is None:
         raise NotFound
-    # Sentences raise a text to `case` at most, which is a question only where the agent wants it lower.
-    lowest = check_room(text, sentences=chosen is DataClass.GENERAL).data_class
+    lowest = check_room(text, least=least_class(chosen)).data_class
     try:
         if isinstance(actor, Staff):
             data_class = class_of_answer(chosen, lowest)
@@ -100,8 +100,8 @@ async def _prepare(
 
 
 async def _key_ids(services: Services, rooms: Sequence[UUID]) -> dict[UUID, UUID]:
-    async with reading(services) as db:
-        found = await db.execute(select(Conversation.id, Conversation.key_id).where(Conversation.id.in_(rooms)))
+    async with querying(services) as connection:
+        found = await connection.execute(select(Conversation.id, Conversation.key_id).where(Conversation.id.in_(rooms)))
         return {row.id: row.key_id for row in found}
 
 

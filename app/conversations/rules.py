@@ -42,6 +42,11 @@ def sees_event(seen: CustomerSight, at: datetime, begun: datetime) -> bool:
     return seen.only_session is None or at >= begun
 
 
+def least_class(chosen: DataClass | None) -> DataClass:
+    """What a text will be at least, whatever is read in it: its author's choice, `account` without one."""
+    return DataClass.ACCOUNT if chosen is None else chosen
+
+
 def class_of_answer(chosen: DataClass | None, lowest: DataClass) -> DataClass:
     """The class of an agent's text: `account` unless lowered by choice, never below what the guard reads in it."""
     if lowest == DataClass.NEVER:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app.permissions import DataClass
+from security.leaks import IDENTITY_KINDS, NEVER_KINDS
 
 MESSAGES: Final = {
     "account_number": "The number of an account, a card, a loan or a customer.",
@@ -33,12 +34,11 @@ MESSAGES: Final = {
     "vat": "A VAT number (partita IVA).",
 }
 
-_NEVER: Final = frozenset({"card", "pin", "cvv", "otp", "password", "too_long"})
-_IDENTITY: Final = frozenset({"tax_code", "tax_code_like", "identity_document", "birth_date"})
+_NEVER: Final = NEVER_KINDS | {"too_long"}
 _ACCOUNT: Final = frozenset(
     {"account_number", "amount", "card_tail", "code", "email", "fact", "iban", "iban_like", "phone", "vat"}
 )
-_ORDER: Final = (DataClass.GENERAL, DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY, DataClass.NEVER)
+ORDER: Final = (DataClass.GENERAL, DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY, DataClass.NEVER)
 _LONGEST_EXCERPT: Final = 60
 
 
@@ -46,14 +46,14 @@ def class_of(kind: str) -> DataClass:
     """The data class that one finding asks for; what is no secret between bank and customer is still their case."""
     if kind in _NEVER:
         return DataClass.NEVER
-    if kind in _IDENTITY:
+    if kind in IDENTITY_KINDS:
         return DataClass.IDENTITY
     return DataClass.ACCOUNT if kind in _ACCOUNT else DataClass.CASE
 
 
 def highest(classes: set[DataClass]) -> DataClass:
     """The strictest of the classes, GENERAL of none."""
-    return max(classes, key=_ORDER.index, default=DataClass.GENERAL)
+    return max(classes, key=ORDER.index, default=DataClass.GENERAL)
 
 
 def masked(kind: str, excerpt: str) -> str:

@@ -6,8 +6,9 @@ import hashlib
 from typing import Final
 
 from app.guard.models import Finding, PublicContext, RoomReading, Verdict
-from app.guard.rules import MESSAGES, class_of, highest, masked
-from security.leaks import BLOCK, WARN, Allowed, Fact, Leak, scan
+from app.guard.rules import MESSAGES, ORDER, class_of, highest, masked
+from app.permissions import DataClass
+from security.leaks import BLOCK, WARN, Allowed, Fact, Leak, gravest, scan
 
 # Far above any network's limit for a post. The detectors are linear, but a longer text is not worth their time.
 LONGEST_TEXT: Final = 100_000
@@ -47,11 +48,16 @@ def check_public(text: str, *, context: PublicContext) -> Verdict:
     )
 
 
-def check_room(text: str, *, facts: tuple[Fact, ...] = (), sentences: bool = True) -> RoomReading:
+def check_room(text: str, *, facts: tuple[Fact, ...] = (), least: DataClass = DataClass.GENERAL) -> RoomReading:
     """Read a room message, from either side; links, names and greetings are no matter between bank and customer.
 
-    Without `sentences`, a text that only confirms the relationship is `general` instead of `case`.
+    `least` is the class that it will have at least: only what raises it above that is looked for. Sentences raise a
+    text to `case`, numbers and addresses to `account`.
     """
-    leaks = _read(text, PublicContext(facts=facts, allowed_hosts=None), sentences=sentences)
+    if ORDER.index(least) >= ORDER.index(DataClass.ACCOUNT) and len(text) <= LONGEST_TEXT:
+        leaks = gravest(text)
+    else:
+        context = PublicContext(facts=facts, allowed_hosts=None)
+        leaks = _read(text, context, sentences=least is DataClass.GENERAL)
     findings = tuple(_finding(text, leak) for leak in _gravest_first(leaks))
     return RoomReading(highest({class_of(leak.kind) for leak in leaks}), findings, text_hash(text))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated, Final
+from datetime import datetime
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy.exc import OperationalError
@@ -12,6 +13,7 @@ from app.database import transaction
 from app.errors import Unauthenticated
 from app.http.admission import PROVED, Standing
 from app.http.dependencies import CurrentServices, Now
+from app.services import Services
 from app.sessions import rules, service
 from app.sessions.models import Session
 
@@ -26,12 +28,15 @@ class SessionOver(Unauthenticated):
     message = "Your session has ended. Please start again."
 
 
-async def _session(
-    request: Request, services: CurrentServices, now: Now, kinds: tuple[str, ...], token: str
-) -> Session:
-    """The live session of a token; last-seen is written in a transaction of its own, at most once a minute."""
-    session = await service.find(services, token, now)
-    if session is None or session.kind not in kinds:
+S = TypeVar("S", bound=rules.SessionFacts)
+
+
+async def confirmed(request: Request, services: Services, now: datetime, kind: str, session: S | None) -> S:
+    """The session if it is live and of this kind; last-seen is written by itself, at most once a minute.
+
+    Raises `SessionOver`.
+    """
+    if session is None or session.kind != kind or session.ended_at is not None or session.expires_at <= now:
         raise SessionOver
     if session.kind == rules.STAFF and rules.is_idle(session.kind, session.level, session.last_seen_at, now):
         raise SessionOver
@@ -58,7 +63,7 @@ async def visitor_session(request: Request, services: CurrentServices, now: Now)
     token = request.cookies.get(VISITOR_COOKIE)
     if not token:
         raise Unauthenticated
-    return await _session(request, services, now, (rules.VISITOR,), token)
+    return await confirmed(request, services, now, rules.VISITOR, await service.find(services, token, now))
 
 
 async def optional_visitor_session(request: Request, services: CurrentServices, now: Now) -> Session | None:
@@ -69,19 +74,21 @@ async def optional_visitor_session(request: Request, services: CurrentServices, 
         return None
 
 
-async def staff_session(request: Request, services: CurrentServices, now: Now) -> Session:
-    """A member of staff's session: bearer token on the API, cookie on the console, the same seam."""
+def staff_token(request: Request) -> tuple[str, str]:
+    """Kind and token of a member of staff's session: bearer token on the API, cookie on the console, the same seam.
+
+    Raises `Unauthenticated`.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme:
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated
-        return await _session(request, services, now, (rules.API,), token.strip())
+        return rules.API, token.strip()
     token = request.cookies.get(STAFF_COOKIE, "")
     if not token:
         raise Unauthenticated
-    return await _session(request, services, now, (rules.STAFF,), token)
+    return rules.STAFF, token
 
 
 VisitorSession = Annotated[Session, Depends(visitor_session)]
 OptionalVisitorSession = Annotated[Session | None, Depends(optional_visitor_session)]
-StaffSession = Annotated[Session, Depends(staff_session)]

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
+from uuid import UUID
 
 from app.permissions import Level
 
 VISITOR: Final = "visitor"
 STAFF: Final = "staff"
 API: Final = "api"
+
+
+class SessionFacts(Protocol):
+    """What decides whether a session lives; a row of it, or the session itself."""
+
+    @property
+    def id(self) -> UUID: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def level(self) -> int: ...  # noqa: D102
+    @property
+    def binding_id(self) -> UUID | None: ...  # noqa: D102
+    @property
+    def last_seen_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def expires_at(self) -> datetime: ...  # noqa: D102
+    @property
+    def ended_at(self) -> datetime | None: ...  # noqa: D102
+
 
 SEEN_AT_MOST_EVERY: Final = timedelta(minutes=1)
 VISITOR_LIFETIME: Final = timedelta(minutes=60)

@@ -149,13 +149,17 @@ def _unmasked(view: View, one: str) -> View:
 def word_views(text: str) -> Iterator[View]:
     """Every distinct way to read the words of a text; the plain one first."""
     base = fold(text)
-    readings = [base, spoken_letters(base), spoken_letters_before_a_word(base)]
+    together = (spoken_letters(base), spoken_letters_before_a_word(base))
+    readings = [base, *(reading for reading in together if reading is not base)]
     if not _RIGHT_TO_LEFT.isdisjoint(text):
         readings.append(reversed_view(base))
     seen: set[str] = set()
     for reading in readings:
         whole = reading.rewritten(_PUNCTUATION_INSIDE, _nothing)
-        for view in (reading, whole, _unmasked(whole, "i"), _unmasked(whole, "l")):
+        views = [reading, whole, _unmasked(whole, "i")]
+        if "1" in whole.text:
+            views.append(_unmasked(whole, "l"))
+        for view in views:
             if view.text not in seen:
                 seen.add(view.text)
                 yield view

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from app.guard.models import PublicContext
+from app.guard.rules import highest
 from app.guard.service import LONGEST_TEXT, check_public, check_room, text_hash
 from app.permissions import DataClass
 from security.leaks import Fact
@@ -89,10 +90,22 @@ def test_a_room_message_has_a_lowest_class(text: str, data_class: DataClass) -> 
     assert check_room(text).data_class is data_class
 
 
-def test_without_sentences_everything_but_the_relationship_is_read() -> None:
-    assert check_room("Il suo conto con noi è attivo").data_class is DataClass.CASE
-    assert check_room("Il suo conto con noi è attivo", sentences=False).data_class is DataClass.GENERAL
-    assert check_room("Il suo conto con noi, PIN 4821", sentences=False).data_class is DataClass.NEVER
+@pytest.mark.parametrize("least", [DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Buongiorno, come possiamo aiutarla?",
+        "Il suo conto con noi è attivo",
+        "IBAN IT60X0542811101000000123456",
+        "CF RSSGLI85C52H501L",
+        "Il passaporto YA1234567, nata il 12/03/1985",
+        "carta 4111 1111 1111 1111, IBAN IT60X0542811101000000123456",
+        "il mio p i n è quattro otto due uno",
+    ],
+)
+def test_a_class_that_a_text_has_anyway_hides_nothing_above_it(text: str, least: DataClass) -> None:
+    whole, short = check_room(text).data_class, check_room(text, least=least).data_class
+    assert highest({whole, least}) is highest({short, least})
 
 
 def test_facts_of_the_customer_make_a_room_message_account_matter() -> None:

@@ -9,12 +9,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from app.agents.dependencies import CurrentStaff
 from app.database import transaction
 from app.http.problems import install_problem_handlers
 from app.ids import new_id
 from app.permissions import Level
 from app.sessions import rules, service
-from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE, StaffSession, VisitorSession
+from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE, VisitorSession
 from app.sessions.models import Session
 from app.sessions.service import Started
 from tests.support.house import START, House
@@ -152,8 +153,8 @@ def app_of(house: House) -> FastAPI:
         return {"id": str(session.id)}
 
     @app.get("/staff")
-    async def of_staff(session: StaffSession) -> dict[str, str]:
-        return {"id": str(session.id)}
+    async def of_staff(staff: CurrentStaff) -> dict[str, str]:
+        return {"id": str(staff.session_id)}
 
     return app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from security.leaks import Allowed, Fact, Leak, never_said, scan
+from security.leaks import Allowed, Fact, Leak, gravest, never_said, scan
 from security.leaks.iban import STRUCTURES
 
 
@@ -190,3 +190,9 @@ def test_sentences_are_left_out_where_they_do_not_matter() -> None:
     text = "Il suo conto con noi: IBAN IT60X0542811101000000123456"
     assert {leak.kind for leak in scan(text)} == {"relationship", "iban"}
     assert {leak.kind for leak in scan(text, sentences=False)} == {"iban"}
+
+
+def test_the_gravest_are_what_no_room_takes_and_what_names_a_person() -> None:
+    text = "CF RSSGLI85C52H501L, carta 4111 1111 1111 1111, IBAN IT60X0542811101000000123456, tel 333 1234567"
+    assert {leak.kind for leak in gravest(text)} == {"tax_code", "card"}
+    assert {leak.kind for leak in gravest("Il passaporto YA1234567, PIN 4821")} == {"identity_document", "pin"}
