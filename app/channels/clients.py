@@ -21,8 +21,8 @@ from security.envelope import Place
 
 HOLDS: Final = timedelta(days=30)
 MOST_CLIENTS: Final = 2_000
-# A server with a kept client needs one a month. Where each sign-in needs its own, a lower bound would let a few strangers
-# keep everybody of that server out; an old Mastodon, which refuses a sixth from one address, says so itself.
+# A server with a kept client needs one a month. Where each sign-in needs its own, a lower bound would let a few
+# strangers keep everybody of that server out; an old Mastodon, which refuses a sixth from one address, says so itself.
 REGISTRATIONS_AT_ONE_SERVER: Final = (30, timedelta(minutes=10))
 REGISTRATIONS: Final = (300, timedelta(hours=1))
 DEPARTURES_OF_A_NETWORK: Final = (60, timedelta(minutes=10))
