@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from app.channels.mastodon_text import one_line, plain_text
 from app.channels.ports import ArrivedPost, ChannelRefused, ChannelUnavailable, PostGone, Subject, Visibility
-from app.outbound import OutboundError, OutboundTooLarge
+from app.outbound import OutboundError, OutboundTimeout, OutboundTooLarge
 from security.secret import Secret
 
 NETWORK: Final = "mastodon"
@@ -81,6 +81,10 @@ class TooLarge(ChannelUnavailable):
         self.link = link
 
 
+class TooSlow(ChannelUnavailable):
+    """No whole answer in time: the server is away, or the answer is large and the server slow."""
+
+
 def parsed(answer: Answer) -> Any:
     """The body as JSON; None when it is none, as error pages of some servers are."""
     try:
@@ -143,6 +147,8 @@ class MastodonApi:
             answer = await self.outbound.request(method, url, headers=headers, data=form, max_body=MAX_OWN_BODY)
         except OutboundTooLarge as error:
             raise TooLarge(error.link) from error
+        except OutboundTimeout as error:
+            raise TooSlow(type(error).__name__) from error
         except OutboundError as error:
             raise ChannelUnavailable(type(error).__name__) from error
         return _content(answer)

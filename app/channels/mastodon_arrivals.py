@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import structlog
 
-from app.channels.mastodon_api import MastodonApi, Own, TooLarge
+from app.channels.mastodon_api import MastodonApi, Own, TooLarge, TooSlow
 from app.channels.ports import ArrivedPost, ChannelUnavailable
 
 PAGE: Final = 20
 OVERLAP: Final = 8
 MOST_PAGES: Final = 50
+MOST_ONE_BY_ONE: Final = 400
 _log = structlog.get_logger("riserbo.mastodon")
 _ID_IN_LINK: Final = re.compile(r"[?&]min_id=([A-Za-z0-9.-]{1,64})[^>]*>; *rel=\"prev\"")
 Item = dict[str, Any]
@@ -35,10 +36,9 @@ class MastodonArrivals:
         known = read_cursor(cursor)
         try:
             items = await self._new(known)
-        except TooLarge as large:
-            if not large.link:
-                raise
-            items = await self._one_by_one(known)
+        except (TooLarge, TooSlow) as fault:
+            upwards = isinstance(fault, TooLarge) and fault.link
+            items = await (self._one_by_one(known) if upwards else self._one_by_one_down(known))
         if not items:
             return [], cursor
         own, fresh = await self._api.own(), list(reversed(items))
@@ -73,6 +73,21 @@ class MastodonArrivals:
                 break
             items.insert(0, page[0])
             last = page[0]["id"]
+        return items
+
+    async def _one_by_one_down(self, known: list[str]) -> list[Item]:
+        """The same from the newest down to what is known, on servers that give no Link header.
+
+        A dozen mentions as long as the server lets them be, which anybody can write, must not stop the polling. Raises
+        `TooLarge` for one that is too large alone: nothing names it, and behind it nobody could go on.
+        """
+        items: list[Item] = []
+        for _ in range(MOST_ONE_BY_ONE):
+            page = _down_to(known[0] if known else None, await self._page(None, items[-1]["id"] if items else None, 1))
+            if not page or page[0]["id"] in known or (not known and len(items) == PAGE):
+                return items
+            items.append(page[0])
+        _log.warning("arrivals_cut", server=self._api.site, pages=MOST_ONE_BY_ONE)
         return items
 
     async def _after(self, min_id: str | None, known: frozenset[str]) -> tuple[list[Item], bool]:

@@ -209,6 +209,17 @@ async def test_a_page_too_large_is_read_one_by_one_and_what_alone_is_too_large_i
     assert (await all_of(town.arrivals, cursor))[0] == ["n0", "n1", "n2", "n3", "dopo"]
 
 
+async def test_long_posts_do_not_stop_the_polling_of_a_server_that_cuts_at_the_newest(town: Town) -> None:
+    """Such a server names nothing that it did not send; a dozen of its longest posts are more than we read at once."""
+    town.home.quirks = {"newest"}
+    town.complain("uno")
+    _, cursor = await all_of(town.arrivals, None)
+    for number in range(12):
+        town.complain(f"n{number}", content=f"<p>@x n{number}</p>" + "<b></b>" * 30_000)
+    town.complain("dopo")
+    assert (await all_of(town.arrivals, cursor))[0] == [*(f"n{number}" for number in range(12)), "dopo"]
+
+
 async def test_an_edited_post_arrives_once(town: Town) -> None:
     status = town.complain("prima")
     texts, cursor = await all_of(town.arrivals, None)
