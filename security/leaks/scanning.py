@@ -147,4 +147,5 @@ def _gravest(text: str) -> Iterator[Leak]:
     for view in (*_number_views(text), *list(word_views(text))[1:]):
         yield from find_credentials(view)
         for row in digit_rows(view):
-            yield from find_cards(view, row)
+            if not is_calendar(view, row):
+                yield from find_cards(view, row)

@@ -181,7 +181,8 @@ class Client:
 
     def _wish(self, place: Place, kind: str) -> Wish:
         self._count += 1
-        key = f"{self.name}-{self._count}-{self._chance.getrandbits(64):016x}"
+        # letters that no detector reads as digits, too few for a tax code
+        key = f"{self.name}-{self._count}-{''.join(self._chance.choices('acdefhkmnprtuvwxy', k=14))}"
         words = " ".join(self._chance.choice(WORDS) for _ in range(self._chance.randrange(1, 12)))
         text = f"{key} {words}" + (f" {CARD}" if kind == "card" else "")
         data_class = "identity" if kind == "held" and place.side == "staff" else None
