@@ -196,3 +196,9 @@ def test_the_gravest_are_what_no_room_takes_and_what_names_a_person() -> None:
     text = "CF RSSGLI85C52H501L, carta 4111 1111 1111 1111, IBAN IT60X0542811101000000123456, tel 333 1234567"
     assert {leak.kind for leak in gravest(text)} == {"tax_code", "card"}
     assert {leak.kind for leak in gravest("Il passaporto YA1234567, PIN 4821")} == {"identity_document", "pin"}
+
+
+@pytest.mark.parametrize("text", ["il 22/11/2026 alle 14:30:15", "dal 01.12.2026 al 31.12.2026", "2026-11-22 02:14:45"])
+def test_a_date_and_a_time_are_no_card(text: str) -> None:
+    assert never_said(text) == ()
+    assert gravest(text) == ()
