@@ -32,6 +32,9 @@ BUSY_SECONDS: Final = 2
 IMPATIENT_PER_SECOND: Final = (1_000, 100)
 """Refusals of clients that do not wait as told, in peace and in the worst crowd."""
 STREAMS: Final = b"/events"
+STATICS: Final = b"/static/"
+STATICS_PER_SECOND: Final = 100
+"""Files of our own that begin at once, whoever asks."""
 _SAFE: Final = (b"GET", b"HEAD", b"OPTIONS")
 
 
@@ -206,6 +209,7 @@ class Admission:
         self._streams: Counter[bytes] = Counter()
         self._belief = 1.0
         self._impatient = [Budgets[None](rate, rate // 4) for rate in IMPATIENT_PER_SECOND]
+        self._statics = Budgets[None](STATICS_PER_SECOND, STATICS_PER_SECOND)
         self._crowding: Crowding | None = None
         self.open_streams = 0
 
@@ -226,7 +230,7 @@ class Admission:
         else:
             network = network_of(self._rule.client_of(head.peer, forwarded) or head.peer).encode()
             visit = Visit(self, Standing.CLAIMANT if token else Standing.STRANGER, key=network, token=token)
-        away = self._beyond(visit, head) or self._spend(visit, head.method, now)
+        away = self._beyond(visit, head) or self._spend(visit, head, now)
         if away is None:
             return visit
         visit.turned_away(away, now)
@@ -248,7 +252,7 @@ class Admission:
                 return TurnedAway(429, BUSY_SECONDS)
         return None
 
-    def _spend(self, visit: Visit, method: bytes, now: float) -> TurnedAway | None:
+    def _spend(self, visit: Visit, head: Head, now: float) -> TurnedAway | None:
         budgets = self._budgets[visit.standing]
         crowding = self.crowding
         if visit.known is not None:
@@ -256,10 +260,13 @@ class Admission:
         else:
             visit.prompt = visit.standing is Standing.CLAIMANT and self._belief >= BELIEVED and not crowding.gap
         visit.prompt = visit.prompt and budgets.left(visit.key, now) >= PROMPT_FROM
-        if visit.standing <= Standing.CLAIMANT and method not in _SAFE:
+        if visit.standing <= Standing.CLAIMANT and head.method not in _SAFE:
             visit.delay = self._writes.wait(visit.key, now, patience=LONGEST_DELAY)
             if visit.delay > LONGEST_DELAY:
                 return TurnedAway(429, ceil(visit.delay))
+        if head.path.startswith(STATICS) and head.method == b"GET" and self._statics.wait(None, now) <= 0:
+            # Whoever was let into a page gets its stylesheet too; a file costs little, and all of them are counted.
+            visit.prompt = True
         wait = budgets.wait(visit.key, now)
         return TurnedAway(429, ceil(wait)) if wait > 0 else None
 

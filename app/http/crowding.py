@@ -20,8 +20,6 @@ MANY: Final = 16
 MOST_PLACES: Final = 64
 MOST_WAITING: Final = 32
 LONGEST_WAIT: Final = 0.02
-FEW: Final = 12
-LONGEST_WAIT_OF_FEW: Final = 2.0
 QUIET_LOOKS: Final = 100
 LONGEST_GAP: Final = 2.0
 FIRST_GAP: Final = 0.25
@@ -74,8 +72,7 @@ class Crowding:
     def enter_other(self, begin: Begin) -> bool:
         """A request that takes one of the places; False when even the places to wait are taken.
 
-        `begin` is called at once or within `LONGEST_WAIT`, of few that wait within `LONGEST_WAIT_OF_FEW`; who began
-        calls `leave_other` at its end.
+        `begin` is called at once or within `LONGEST_WAIT`; who began calls `leave_other` at its end.
         """
         self._watch()
         if not self._waiting and self._has_place(perf_counter(), 0):
@@ -108,12 +105,10 @@ class Crowding:
         while self._waiting:
             since, begin = self._waiting[0]
             waited = now - since
-            # A few that wait are somebody's page, whose stylesheet must not be refused; many are a flood.
-            patience = LONGEST_WAIT if len(self._waiting) > FEW else LONGEST_WAIT_OF_FEW
-            if waited <= patience and not self._has_place(now, waited):
+            if waited <= LONGEST_WAIT and not self._has_place(now, waited):
                 return
             self._waiting.popleft()
-            if waited > patience:
+            if waited > LONGEST_WAIT:
                 begin(False)
             else:
                 self.other += 1

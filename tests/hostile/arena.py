@@ -27,7 +27,7 @@ GOOD_ROOMS: Final = 42
 FLOOR_MS: Final = 12.0
 """What a loaded machine adds to a 99th percentile by itself."""
 RATIO: Final = 2
-STARVED_RATIO: Final = 6
+STARVED_RATIO: Final = 20
 """For a run beside other tests: what is measured then is how the processors are shared between them, server, clients and
 attackers, and only a collapse can be told. `make soak` runs alone."""
 
