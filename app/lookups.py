@@ -34,18 +34,15 @@ class Gathered(Generic[K, V]):
         answer = self._waiting.get(key)
         if answer is None:
             answer = self._waiting[key] = asyncio.get_running_loop().create_future()
-        if self._reader is None:
+        if self._reader is None or self._reader.done():
             self._reader = asyncio.get_running_loop().create_task(self._read(), name="look-ups")
         # shielded: others may wait for the same answer
         return await asyncio.shield(answer)
 
     async def _read(self) -> None:
-        try:
-            while self._waiting:
-                asked = {key: self._waiting.pop(key) for key in list(self._waiting)[:LARGEST_QUERY]}
-                await self._answer(asked)
-        finally:
-            self._reader = None
+        while self._waiting:
+            asked = {key: self._waiting.pop(key) for key in list(self._waiting)[:LARGEST_QUERY]}
+            await self._answer(asked)
 
     async def _answer(self, asked: Mapping[K, asyncio.Future[V | None]]) -> None:
         try:

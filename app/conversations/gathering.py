@@ -31,26 +31,27 @@ class Gathering(Generic[T]):
         """Have it written soon; the future is done when it is, or when it was given up."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, written))
-        if self._task is None:
+        if not self._is_writing():
             self._task = asyncio.get_running_loop().create_task(self._run(), name="gathering")
         return written
 
     async def drain(self) -> None:
         """Until everything is written or given up."""
-        while self._task is not None:
+        while self._task is not None and self._is_writing():
             await asyncio.wait([self._task])
 
+    def _is_writing(self) -> bool:
+        # Asked of the task itself: one that is cancelled before its first step never reaches a `finally` of its own.
+        return self._task is not None and not self._task.done()
+
     async def _run(self) -> None:
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
-                await self._settle([item for item, _ in group])
-                for _, written in group:
-                    if not written.done():
-                        written.set_result(None)
-                await asyncio.sleep(self._rest)
-        finally:
-            self._task = None
+        while self._waiting:
+            group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+            await self._settle([item for item, _ in group])
+            for _, written in group:
+                if not written.done():
+                    written.set_result(None)
+            await asyncio.sleep(self._rest)
 
     async def _settle(self, group: Sequence[T]) -> None:
         for attempt in range(1, TRIES + 1):
