@@ -27,6 +27,10 @@ CUSTOMER_CODE_LIFETIME: Final = timedelta(minutes=5)
 FLOW_LIFETIME: Final = timedelta(minutes=10)
 BINDING_LIFETIME: Final = timedelta(days=180)
 FREEZE: Final = timedelta(hours=24)
+HANDLE_REPROOF: Final = timedelta(days=90)
+CUSTOMER_REPROOF: Final = timedelta(days=180)
+"""RTS 2018/389 article 10, as amended: strong authentication anew after 180 days at the latest."""
+ACCOUNT_LOOK_EVERY: Final = timedelta(hours=6)
 
 TRIES_PER_CODE: Final = 5
 CODES_PER_ATTEMPT: Final = 3
@@ -73,6 +77,20 @@ class BindingState(StrEnum):
     ACTIVE = "active"
     REVOKED = "revoked"
     EXPIRED = "expired"
+
+
+class Reproof(StrEnum):
+    """Why a binding must be proved anew, handle and customer, before it lets anybody in again."""
+
+    HANDLE_AGE = "handle_age"
+    CUSTOMER_AGE = "customer_age"
+    RENAMED = "renamed"
+    GONE = "gone"
+    SUSPENDED = "suspended"
+
+
+ENDING_REPROOFS: Final = frozenset({Reproof.GONE, Reproof.SUSPENDED})
+"""Nobody holds the account any more, or not for certain: what is open closes. A rename can wait for the next entry."""
 
 
 class HandleMethod(StrEnum):
@@ -124,6 +142,19 @@ def require_fresh(
             raise AttemptOver
     elif handle_proved_at is not None and handle_proved_at + HANDLE_HOLDS <= now:
         raise AttemptOver
+
+
+def reproof_due(
+    needs: str | None, *, handle_proved_at: datetime, customer_proved_at: datetime, now: datetime
+) -> Reproof | None:
+    """What asks for new proofs now: what was noted, else the age of the older proof; None when they are fresh."""
+    if needs is not None:
+        return Reproof(needs)
+    if handle_proved_at + HANDLE_REPROOF <= now:
+        return Reproof.HANDLE_AGE
+    if customer_proved_at + CUSTOMER_REPROOF <= now:
+        return Reproof.CUSTOMER_AGE
+    return None
 
 
 def level_of_code(max_level: int = Level.L2) -> Level:
