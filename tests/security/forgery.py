@@ -1,0 +1,17 @@
+"""One forgery: what an attacker presents, and the word by which it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """`present` hands the forgery to the real check, which must raise; `reason` is the word of that refusal.
+
+    The word matters: a forgery that is refused by a neighbour of its check would not miss that check.
+    """
+
+    present: Callable[[], object]
+    reason: str
