@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM, Actor
 from app.audit.service import record
-from app.binding import rules
 from app.binding.models import Binding, NoticeReference
 from app.binding.notices import reference_hash
 from app.binding.queries import authenticators_of
@@ -43,7 +42,8 @@ async def not_me(services: Services, *, reference: str) -> None:
 
 async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: Actor) -> None:
     """End a binding now; only `expired` leaves no freeze, since nobody has complained."""
-    now = services_of(db).clock()
+    services = services_of(db)
+    now = services.clock()
     binding = await db.get(Binding, binding_id, with_for_update=True, populate_existing=True)
     if binding is None or binding.state != BindingState.ACTIVE:
         return
@@ -52,7 +52,8 @@ async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: A
             return
         binding.state = BindingState.EXPIRED.value
     else:
-        binding.state, binding.revoked_at, binding.frozen_until = BindingState.REVOKED.value, now, now + rules.FREEZE
+        binding.state, binding.revoked_at = BindingState.REVOKED.value, now
+        binding.frozen_until = now + services.policy.lifetimes.freeze
     binding.leaf_id = record(
         db, "binding.revoked", stream=f"binding:{binding.id}", actor=actor, data={"reason": reason}
     )
