@@ -17,6 +17,9 @@ codes           a typed code is stored only as a peppered hash of its challenge 
 totp            an authenticator's code works once                                  -
 tokens          bearer tokens are random, and only their hashes are stored          -
 passwords       passwords are stored only as Argon2id hashes                        -
+jwts            a signed token counts only if every part of it is what was expected   -
+id_tokens       an identity counts only for the sign-in that asked for it                   -
+dpop            a token bound to a key is worth nothing to who copied it                    -
 leaks           what must not be said in public is found, however it is written     -
 ==============  ==================================================================  ===========================
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +17,8 @@ from app.policy import Lifetimes, Policy
 
 NOTICE_VERSION: Final = 1
 """Version of the privacy and recording notice that a confirmation accepts."""
+
+ACCOUNT_LOOK_EVERY: Final = timedelta(hours=6)
 
 
 class State(StrEnum):
@@ -47,6 +49,20 @@ class BindingState(StrEnum):
     ACTIVE = "active"
     REVOKED = "revoked"
     EXPIRED = "expired"
+
+
+class Reproof(StrEnum):
+    """Why a binding must be proved anew, handle and customer, before it lets anybody in again."""
+
+    HANDLE_AGE = "handle_age"
+    CUSTOMER_AGE = "customer_age"
+    RENAMED = "renamed"
+    GONE = "gone"
+    SUSPENDED = "suspended"
+
+
+ENDING_REPROOFS: Final = frozenset({Reproof.GONE, Reproof.SUSPENDED})
+"""Nobody holds the account any more, or not for certain: what is open closes. A rename can wait for the next entry."""
 
 
 class HandleMethod(StrEnum):
@@ -103,6 +119,19 @@ def require_fresh(
             raise AttemptOver
     elif handle_proved_at is not None and handle_proved_at + lifetimes.handle_proof <= now:
         raise AttemptOver
+
+
+def reproof_due(
+    lifetimes: Lifetimes, needs: str | None, *, handle_proved_at: datetime, customer_proved_at: datetime, now: datetime
+) -> Reproof | None:
+    """What asks for new proofs now: what was noted, else the age of the older proof; None when they are fresh."""
+    if needs is not None:
+        return Reproof(needs)
+    if handle_proved_at + lifetimes.handle_again <= now:
+        return Reproof.HANDLE_AGE
+    if customer_proved_at + lifetimes.customer_again <= now:
+        return Reproof.CUSTOMER_AGE
+    return None
 
 
 def level_of_code(policy: Policy, method: str, max_level: int = Level.L2) -> Level:

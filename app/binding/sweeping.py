@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
-from app.binding import attempts, rules
+from app.binding import attempts, reproof, rules
 from app.binding.models import Attempt, Binding
 from app.binding.revoking import revoke
 from app.binding.room_entry import lock_room
@@ -34,6 +34,7 @@ async def sweep(services: Services) -> None:
     await lock_idle_sessions(services)
     await session_sweeps.end_over(services)
     await expire_bindings(services)
+    await reproof.note_aged(services)
 
 
 async def expire_attempts(services: Services) -> int:

@@ -199,7 +199,12 @@ async def waiting_answers(db: AsyncSession, conversation_id: UUID) -> list[tuple
     """(class, expiry) of the answers that wait for this customer; nothing else of them is told."""
     rows = await db.execute(
         select(Message.data_class, Message.expires_at)
-        .where(Message.conversation_id == conversation_id, Message.state == "held")
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.state == "held",
+            # Overdue ones will not be released, even before a sweep has met them.
+            Message.expires_at > services_of(db).clock(),
+        )
         .order_by(Message.sent_at)
     )
     return [(row.data_class, row.expires_at) for row in rows]

@@ -133,8 +133,9 @@ class Needs(Strict):
 class Lifetimes(Strict):
     """How long a try, a proof, a code, a redirect and a binding hold.
 
-    `handle_again` is after how long a returning customer proves the handle anew, `provider_sign_in` how old a sign-in
-    at an identity provider may be, `freeze` how long "this was not me" keeps the pair shut.
+    `handle_again` and `customer_again` are after how long one factor is no longer enough to come back,
+    `provider_sign_in` how old a sign-in at an identity provider may be, `freeze` how long "this was not me" keeps the
+    pair shut.
     """
 
     attempt: Duration = 30 * MINUTE
@@ -146,6 +147,7 @@ class Lifetimes(Strict):
     provider_sign_in: Duration = 2 * MINUTE
     binding: Duration = 180 * DAY
     handle_again: Duration = 90 * DAY
+    customer_again: Duration = 180 * DAY
     freeze: Duration = DAY
 
 

@@ -25,6 +25,7 @@ MOST: Final[Mapping[str, tuple[timedelta | int, str]]] = {
     "lifetimes.redirect": (10 * MINUTE, "ASVS 6.5.5"),
     "lifetimes.provider_sign_in": (10 * MINUTE, "ASVS 6.5.5"),
     "lifetimes.binding": (180 * DAY, "RTS 2018/389 article 10"),
+    "lifetimes.customer_again": (180 * DAY, "RTS 2018/389 article 10"),
     "sessions.visitor": (12 * HOUR, NIST_SESSION),
     "sessions.level_2.idle": (HOUR, NIST_SESSION),
     "sessions.level_2.absolute": (12 * HOUR, NIST_SESSION),

@@ -84,7 +84,7 @@ def _handle(policy: Policy) -> str:
         for name, words in HANDLES.items()
         if policy.level_behind(name)
     ]
-    return f"proved by {_listed(ways) if ways else 'nothing'}; anew after {spelt(policy.lifetimes.handle_again)}"
+    return f"proved by {_listed(ways) if ways else 'nothing'}"
 
 
 def _step_up(policy: Policy) -> str:
@@ -104,7 +104,11 @@ def _try(policy: Policy) -> str:
 
 def _binding(policy: Policy) -> str:
     lives = policy.lifetimes
-    return f"holds {spelt(lives.binding)}; after 'this was not me' it stays shut for {spelt(lives.freeze)}"
+    return (
+        f"holds {spelt(lives.binding)}; whoever comes back proves the handle anew after {spelt(lives.handle_again)},"
+        f" the customer after {spelt(lives.customer_again)}; after 'this was not me' it stays shut for"
+        f" {spelt(lives.freeze)}"
+    )
 
 
 def guesses_a_year(policy: Policy) -> int:

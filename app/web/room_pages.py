@@ -19,14 +19,15 @@ from app.binding import authenticator, queries, unlocking
 from app.binding.leaving import leave_room
 from app.binding.step_up import begin_step_up
 from app.cases import queries as cases
-from app.cases import service as case_service
 from app.cases.models import Case
+from app.cases.rules import Status
 from app.conversations import queries as rooms
 from app.conversations.dependencies import CurrentCustomer, customer_of
 from app.conversations.errors import RoomLocked
 from app.conversations.marks import other_sides_mark
 from app.conversations.models import Conversation
 from app.conversations.posting import post_message
+from app.conversations.rating import has_rated, rate_room
 from app.conversations.reading import RoomPage, read_as_customer
 from app.conversations.rules import LARGEST_NUMBER, LONGEST_TEXT, only_session
 from app.conversations.stream import customer_stream
@@ -182,14 +183,13 @@ async def authenticator_picture(request: Request, services: CurrentServices, cus
 
 
 @router.post("/room/rating")
-async def rate(customer: CurrentCustomer, services: CurrentServices, db: Db, form: Form, now: Now) -> Response:
+async def rate(customer: CurrentCustomer, db: Db, form: Form, now: Now) -> Response:
     """One to five stars for a closed case, once."""
     stars = form.get("stars", "")
     if stars not in ("1", "2", "3", "4", "5"):
         raise Invalid("Please choose one to five.")
     room_now = await rooms.room_for_customer(db, customer, now)
-    await case_service.rate(db, customer, room_now.case_id, int(stars), await _comment(form))
-    del services
+    await rate_room(db, customer, room_now, int(stars), await _comment(form))
     return see_other("/room?said=rating_thanks")
 
 
@@ -298,7 +298,7 @@ async def _view(
         older_hidden=only_session(customer.level, customer.session_id) is not None
         and await rooms.has_older(db, customer),
         may_enrol=True,
-        rating="none" if read.room.state != "closed" else ("given" if case.rating else "ask"),
+        rating="none" if case.status != Status.CLOSED else ("given" if await has_rated(db, read.room, case) else "ask"),
         draft=draft,
         older=older_than(read),
     )
