@@ -48,6 +48,9 @@ from app.http.storage_faults import install_storage_faults
 from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
 from app.outbound import OutboundClient
 from app.permissions import Level
+from app.policy import Policy
+from app.policy.file import POLICY_FILE, PolicyUnreadable, load_policy
+from app.policy.sense import Ground, contradictions
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import Settings
@@ -194,6 +197,22 @@ def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirector
     return CsvDirectory(settings.data / (wanted.csv or "customers.csv"))
 
 
+def ground_of(parts: Parts | None) -> Ground:
+    """What the policy is laid over; without parts (they cannot be built) only what it says by itself is judged."""
+    return Ground() if parts is None else Ground((), [one.name for one in parts.connectors])
+
+
+def policy_of(settings: Settings, parts: Parts) -> Policy:
+    """The installation's policy; raises `NotReady` for one that cannot be read or contradicts itself."""
+    try:
+        policy = load_policy(settings.data)
+    except PolicyUnreadable as unreadable:
+        raise NotReady([f"{POLICY_FILE}: {line}" for line in unreadable.findings]) from None
+    if wrong := contradictions(policy, ground_of(parts)):
+        raise NotReady([f"{POLICY_FILE}: {line}" for line in wrong])
+    return policy
+
+
 def check_ready(settings: Settings, parts: Parts) -> None:
     """Raise `NotReady` for weak or demo keys, stubs and plain HTTP outside the demo."""
     findings = []
@@ -216,11 +235,12 @@ async def assemble(
 ) -> Installation:
     """A ready installation on migrated databases; raises `NotReady`."""
     check_ready(settings, parts)
+    policy = policy_of(settings, parts)
     write, read = create_engines(settings.main_database)
     key_engine, key_reader = create_engines(settings.key_database)
     await key_reader.dispose()
     vault = Vault(KeyFile(settings.keys / key_files.KEK_FILE), key_engine, clock)
-    services = Services(write, read, vault, outbound, clock)
+    services = Services(write, read, vault, outbound, clock, policy)
     services.lane = lane_of(services)
     services.lane.start()
     log_key = key_files.read_signing_key(settings.keys / key_files.LOG_KEY_FILE)

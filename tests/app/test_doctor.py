@@ -27,6 +27,7 @@ from app.initialising import NewBank, initialise
 from app.main import Parts, outbound_from, parts_from
 from app.notifications.senders import Senders, SmtpMail, SmtpServer
 from app.permissions import Level
+from app.policy.file import POLICY_FILE
 from app.settings import DirectorySettings, MailSettings, Settings, load_settings
 from tests.app.command_line import CommandLine
 from tests.migrations.conftest import settings_for
@@ -93,6 +94,45 @@ def test_a_complete_installation_is_all_green(bank: Path) -> None:
     assert [one for one in findings if one.colour is not Colour.GREEN] == []
     assert not doctor.is_red(findings)
     assert {path: path.read_bytes() for path in bank.rglob("*.db")} == before
+
+
+def test_the_policy_is_explained_and_can_be_read_alone(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    riserbo = CommandLine(monkeypatch, capsys)
+    told = riserbo("doctor", "--dir", bank, "--policy")
+    assert told.status == 0
+    assert "policy.toml, free of contradictions" in told.out
+    assert "opens general, case, account;" in told.out
+    assert "social networks" not in told.out
+    (bank / POLICY_FILE).unlink()
+    assert "the strict default" in riserbo("doctor", "--dir", bank, "--policy").out
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[methods]\nsms = 3\n", "methods.sms is 3"),
+        ('[sessions]\nlevel_3 = { idle = "6 min", absolute = "1 h" }\n', "at most 5 min"),
+        ("[methods]\nsms = true\n", "methods.sms"),
+        ("[brands.nowhere]\nmethods = ['totp']\n", "no such connector"),
+    ],
+)
+def test_a_policy_that_contradicts_itself_is_red_and_nothing_starts_with_it(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, word: str
+) -> None:
+    (bank / POLICY_FILE).write_text(text)
+    riserbo = CommandLine(monkeypatch, capsys)
+    alone = riserbo("doctor", "--dir", bank, "--policy", "--json")
+    assert alone.status == 1
+    told = json.loads(alone.out)
+    assert {one["colour"] for one in told["findings"]} == {"red"}
+    assert word in told["findings"][0]["text"]
+    findings = asyncio.run(doctor.examine(load_settings(bank)))
+    assert _of(findings, "policy").colour is Colour.RED
+    started = riserbo("serve", "--dir", bank)
+    assert started.status == 1
+    assert word in started.err
 
 
 def test_an_installation_without_networks_and_senders_is_red(
