@@ -95,7 +95,8 @@ def _step_up(policy: Policy) -> str:
 def _try(policy: Policy) -> str:
     lives = policy.lifetimes
     return (
-        f"lasts {spelt(lives.attempt)}, in a session of {spelt(policy.sessions.visitor)}; the proved handle holds {spelt(lives.handle_proof)}, the proved customer"
+        f"lasts {spelt(lives.attempt)}, in a session of {spelt(policy.sessions.visitor)};"
+        f" the proved handle holds {spelt(lives.handle_proof)}, the proved customer"
         f" {spelt(lives.customer_proof)}; a code by direct message {spelt(lives.handle_code)}, by SMS or e-mail"
         f" {spelt(lives.customer_code)}; a redirect {spelt(lives.redirect)}, with a sign-in not older than"
         f" {spelt(lives.provider_sign_in)}"
@@ -105,7 +106,8 @@ def _try(policy: Policy) -> str:
 def _binding(policy: Policy) -> str:
     lives = policy.lifetimes
     return (
-        f"holds {spelt(lives.binding)}, with {policy.tries.authenticators} authenticator apps at most; whoever comes back proves the handle anew after {spelt(lives.handle_again)},"
+        f"holds {spelt(lives.binding)}, with {policy.tries.authenticators} authenticator apps at most;"
+        f" whoever comes back proves the handle anew after {spelt(lives.handle_again)},"
         f" the customer after {spelt(lives.customer_again)}; after 'this was not me' it stays shut for"
         f" {spelt(lives.freeze)}"
     )
