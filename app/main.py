@@ -32,6 +32,7 @@ from app.conversations.routes import router as conversation_routes
 from app.database import create_engines
 from app.directory.csv_file import CsvDirectory
 from app.directory.http_service import HttpDirectory
+from app.directory.phone_changes import PhoneChanges, SimSwapService
 from app.directory.port import CustomerDirectory
 from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
@@ -89,6 +90,7 @@ class Parts:
     providers: Sequence[OfferedProvider]
     senders: Senders
     directory: CustomerDirectory
+    phone_changes: PhoneChanges | None = None
     demo: bool = False
     demo_start: str = ""
 
@@ -135,6 +137,7 @@ def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:
         _providers(settings, outbound),
         _senders(settings, outbound),
         _directory(settings, outbound),
+        _phone_changes(settings, outbound),
     )
 
 
@@ -189,6 +192,11 @@ def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
         )
         mail = SmtpMail(server)
     return Senders(sms, mail)
+
+
+def _phone_changes(settings: Settings, outbound: OutboundClient) -> PhoneChanges | None:
+    wanted = settings.sim_swap
+    return SimSwapService(wanted.url, settings.secret(wanted.token_file), outbound) if wanted else None
 
 
 def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirectory:
@@ -264,6 +272,7 @@ async def assemble(
             senders=parts.senders,
             providers=parts.providers,
             language=settings.language,
+            phone_changes=parts.phone_changes,
         ),
         compliance=CompliancePorts(
             folder=settings.exports,

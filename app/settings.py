@@ -27,6 +27,13 @@ class SmsGatewaySettings(_Part):
     token_file: Path
 
 
+class SimSwapSettings(_Part):
+    """Who knows when a SIM changed: a service after CAMARA's SIM Swap API, asked at {url}/check with a bearer token."""
+
+    url: str
+    token_file: Path
+
+
 class MailSettings(_Part):
     """The bank's mail relay."""
 
@@ -125,6 +132,7 @@ class Settings(BaseSettings):
     directory: DirectorySettings = DirectorySettings()
     sms: SmsGatewaySettings | None = None
     mail: MailSettings | None = None
+    sim_swap: SimSwapSettings | None = None
     identity_providers: list[IdentityProviderSettings] = []
     mastodon: list[MastodonSettings] = []
     traffic: TrafficSettings = TrafficSettings()

@@ -6,7 +6,7 @@ import asyncio
 import csv
 from pathlib import Path
 
-from app.directory.port import CustomerRecord, DirectoryUnavailable, email_from, normalise, phone_from
+from app.directory.port import CustomerRecord, DirectoryUnavailable, changed_from, email_from, normalise, phone_from
 
 
 class CsvDirectory:
@@ -40,6 +40,7 @@ class CsvDirectory:
                     email=email_from(row["email"]),
                     language=(row.get("language") or "it").strip(),
                     city=(row.get("city") or "").strip() or None,
+                    phone_changed_at=changed_from(row.get("phone_changed_at")),
                 )
                 if not record.customer_number:
                     continue

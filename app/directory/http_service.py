@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.directory.port import CustomerRecord, DirectoryUnavailable, email_from, normalise, phone_from
+from app.directory.port import CustomerRecord, DirectoryUnavailable, changed_from, email_from, normalise, phone_from
 from app.outbound import OutboundClient, OutboundError
 from security.secret import Secret
 
@@ -22,6 +22,7 @@ class _Answer(BaseModel):
     email: str | None = None
     language: Annotated[str, Field(min_length=2, max_length=20)] = "it"
     city: str | None = None
+    phone_changed_at: str | None = None
 
 
 class HttpDirectory:
@@ -54,4 +55,5 @@ class HttpDirectory:
             email=email_from(found.email),
             language=found.language,
             city=found.city,
+            phone_changed_at=changed_from(found.phone_changed_at),
         )
