@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from app.checks.finding import Colour, Finding, Findings
 from app.main import Parts, ground_of
+from app.policy import Policy
 from app.policy.file import POLICY_FILE, PolicyUnreadable, load_policy
 from app.policy.sense import contradictions
 from app.policy.words import explanation
 from app.settings import Settings
+
+
+def readable(settings: Settings) -> Policy:
+    """The installation's policy; the default where it cannot be read, which `in_words` tells."""
+    try:
+        return load_policy(settings.data)
+    except PolicyUnreadable:
+        return Policy()
 
 
 def in_words(settings: Settings, parts: Parts | None) -> Findings:

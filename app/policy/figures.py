@@ -133,9 +133,8 @@ class Needs(Strict):
 class Lifetimes(Strict):
     """How long a try, a proof, a code, a redirect and a binding hold.
 
-    `handle_again` and `customer_again` are after how long one factor is no longer enough to come back,
-    `provider_sign_in` how old a sign-in at an identity provider may be, `freeze` how long "this was not me" keeps the
-    pair shut.
+    `handle_again` and `customer_again` are after how long one factor is no longer enough to come back, `freeze` how
+    long "this was not me" keeps the pair shut.
     """
 
     attempt: Duration = 30 * MINUTE
@@ -144,7 +143,6 @@ class Lifetimes(Strict):
     handle_code: Duration = 10 * MINUTE
     customer_code: Duration = 5 * MINUTE
     redirect: Duration = 10 * MINUTE
-    provider_sign_in: Duration = 2 * MINUTE
     binding: Duration = 180 * DAY
     handle_again: Duration = 90 * DAY
     customer_again: Duration = 180 * DAY

@@ -23,7 +23,7 @@ MOST: Final[Mapping[str, tuple[timedelta | int, str]]] = {
     "lifetimes.handle_code": (10 * MINUTE, "NIST SP 800-63B-4, ASVS 6.5.5"),
     "lifetimes.customer_code": (10 * MINUTE, "NIST SP 800-63B-4, ASVS 6.5.5"),
     "lifetimes.redirect": (10 * MINUTE, "ASVS 6.5.5"),
-    "lifetimes.provider_sign_in": (10 * MINUTE, "ASVS 6.5.5"),
+    "phone.quiet": (2400 * HOUR, "CAMARA SIM Swap"),
     "lifetimes.binding": (180 * DAY, "RTS 2018/389 article 10"),
     "lifetimes.customer_again": (180 * DAY, "RTS 2018/389 article 10"),
     "sessions.visitor": (12 * HOUR, NIST_SESSION),

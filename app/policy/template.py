@@ -49,8 +49,6 @@ customer_proof = "10 min"
 handle_code = "10 min"
 customer_code = "5 min"
 redirect = "10 min"
-# How long ago somebody may have signed in at an identity provider.
-provider_sign_in = "2 min"
 # A binding, and after how long handle and customer must be proved anew by whoever comes back.
 binding = "180 days"
 handle_again = "90 days"

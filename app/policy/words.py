@@ -98,8 +98,7 @@ def _try(policy: Policy) -> str:
         f"lasts {spelt(lives.attempt)}, in a session of {spelt(policy.sessions.visitor)};"
         f" the proved handle holds {spelt(lives.handle_proof)}, the proved customer"
         f" {spelt(lives.customer_proof)}; a code by direct message {spelt(lives.handle_code)}, by SMS or e-mail"
-        f" {spelt(lives.customer_code)}; a redirect {spelt(lives.redirect)}, with a sign-in not older than"
-        f" {spelt(lives.provider_sign_in)}"
+        f" {spelt(lives.customer_code)}; a redirect {spelt(lives.redirect)}"
     )
 
 
