@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, cast
 from uuid import UUID
 
@@ -148,6 +148,7 @@ def handle_code_view(request: Request, now: datetime, slug: str, view: AttemptVi
         network=settings.label(view.connector),
         account=view.account,
         official_account=f"@{official}" if official else "",
+        minutes=_minutes(policy_of(request).lifetimes.handle_code),
     )
 
 
@@ -178,7 +179,13 @@ def customer_code_view(request: Request, now: datetime, slug: str, view: Attempt
         error=error,
         slug=slug,
         kind=cast("Literal['sms', 'email', 'totp']", kind),
+        minutes=_minutes(policy_of(request).lifetimes.customer_code),
     )
+
+
+def _minutes(lifetime: timedelta) -> int:
+    """Never more than it lives."""
+    return max(lifetime // timedelta(minutes=1), 1)
 
 
 def confirmation(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> Confirm:

@@ -23,9 +23,10 @@ from app.checks.finding import Colour, Finding
 from app.commands import operating
 from app.database import Base, create_engines
 from app.directory.csv_file import CsvDirectory
+from app.directory.phone_changes import PhoneChanges
 from app.initialising import NewBank, initialise
 from app.main import Parts, outbound_from, parts_from
-from app.notifications.senders import Senders, SmtpMail, SmtpServer
+from app.notifications.senders import Senders, SmsSender, SmtpMail, SmtpServer
 from app.permissions import Level
 from app.policy.file import POLICY_FILE
 from app.settings import DirectorySettings, MailSettings, Settings, load_settings
@@ -265,6 +266,32 @@ def test_stubs_and_weak_providers_are_told(bank: Path) -> None:
     findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(weak,))))
     assert _of(findings, "ways to prove").colour is Colour.YELLOW
     assert any("relay-resistant" in one.text for one in findings if one.part == "provider push")
+
+
+def test_a_provider_approved_on_another_device_must_list_nothing(bank: Path) -> None:
+    settings = load_settings(bank)
+    push = OfferedProvider("app", "App", None, {"high": Level.L3}, approval="push")  # type: ignore[arg-type]
+    findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(push,))))
+    told = _of(findings, "policy")
+    assert (told.colour, "approved by push" in told.text) == (Colour.RED, True)
+
+
+def test_codes_by_sms_need_somebody_who_knows_of_changed_phones(bank: Path) -> None:
+    settings = load_settings(bank)
+    parts = replace(_complete(settings), senders=Senders(cast("SmsSender", object()), None))
+
+    def told(given: Parts) -> list[tuple[Colour, str]]:
+        findings = asyncio.run(doctor.examine(settings, given))
+        return [(one.colour, one.text) for one in findings if one.part == "changed phones"]
+
+    assert [colour for colour, _ in told(parts)] == [Colour.YELLOW]
+    asked = told(replace(parts, phone_changes=cast("PhoneChanges", object())))
+    assert asked == [(Colour.GREEN, "the operator (SIM swap)")]
+    rows = (bank / "customers.csv").read_text().splitlines()
+    (bank / "customers.csv").write_text("\n".join([f"{rows[0]},phone_changed_at", *rows[1:]]))
+    assert told(parts) == [(Colour.GREEN, "the directory's phone_changed_at")]
+    (bank / POLICY_FILE).write_text('[phone]\nquiet = "0 h"\n')
+    assert told(parts) == []
 
 
 def test_a_missing_secret_is_told_and_the_rest_looked_at(bank: Path) -> None:
