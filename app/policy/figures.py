@@ -169,8 +169,12 @@ class Sessions(Strict):
     api: Duration = 8 * HOUR
 
     def customer(self, level: int) -> Term:
-        """The term of a bound customer's session; raises `KeyError` below L2, where there is no room."""
-        return {Level.L2: self.level_2, Level.L3: self.level_3, Level.L4: self.level_4}[Level(level)]
+        """The term of a bound customer's session; raises ValueError below L2, where there is no room."""
+        if level < Level.L2:
+            raise ValueError(level)
+        if level == Level.L2:
+            return self.level_2
+        return self.level_3 if level == Level.L3 else self.level_4
 
 
 @dataclass(frozen=True)
