@@ -67,7 +67,7 @@ def _parts(settings: Settings, parts: Parts | None) -> Parts | Finding:
 
 
 async def _outside(settings: Settings, given: Parts) -> list[Finding]:
-    rule = policy.readable(settings)
+    rule, _ = policy.judged(settings, given)
     found = [*outside.networks(given), *outside.providers(given, rule), *outside.senders(settings, given)]
     found += outside.phones(settings, given, rule)
     found += await _looked("networks", lambda: outside.accounts(given))

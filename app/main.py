@@ -52,9 +52,8 @@ from app.oauth.client import OAuthClient
 from app.oauth.server import AuthorizationServer
 from app.outbound import OutboundClient
 from app.permissions import Level
-from app.policy import Policy
-from app.policy.file import POLICY_FILE, PolicyUnreadable, load_policy
-from app.policy.sense import Ground, ProviderFacts, contradictions
+from app.policy.file import judged_policy
+from app.policy.sense import ground_of
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import IdentityProviderSettings, Settings
@@ -224,25 +223,6 @@ def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirector
     return CsvDirectory(settings.data / (wanted.csv or "customers.csv"))
 
 
-def ground_of(parts: Parts | None) -> Ground:
-    """What the policy is laid over; without parts (they cannot be built) only what it says by itself is judged."""
-    if parts is None:
-        return Ground()
-    providers = [ProviderFacts(one.name, one.approval, one.relay_resistant) for one in parts.providers]
-    return Ground(providers, [one.name for one in parts.connectors])
-
-
-def policy_of(settings: Settings, parts: Parts) -> Policy:
-    """The installation's policy; raises `NotReady` for one that cannot be read or contradicts itself."""
-    try:
-        policy = load_policy(settings.data)
-    except PolicyUnreadable as unreadable:
-        raise NotReady([f"{POLICY_FILE}: {line}" for line in unreadable.findings]) from None
-    if wrong := contradictions(policy, ground_of(parts)):
-        raise NotReady([f"{POLICY_FILE}: {line}" for line in wrong])
-    return policy
-
-
 def check_ready(settings: Settings, parts: Parts) -> None:
     """Raise `NotReady` for weak or demo keys, stubs and plain HTTP outside the demo."""
     findings = []
@@ -265,7 +245,9 @@ async def assemble(
 ) -> Installation:
     """A ready installation on migrated databases; raises `NotReady`."""
     check_ready(settings, parts)
-    policy = policy_of(settings, parts)
+    policy, wrong = judged_policy(settings.data, ground_of(parts.providers, parts.connectors))
+    if wrong:
+        raise NotReady(wrong)
     write, read = create_engines(settings.main_database)
     key_engine, key_reader = create_engines(settings.key_database)
     await key_reader.dispose()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,11 +11,18 @@ import pytest
 
 from app.permissions import Level
 from app.policy import Brand, Method, Policy, Profile, Rate
-from app.policy.sense import MOST, NOT_LONGER, Ground, ProviderFacts, best_level, contradictions, figures
+from app.policy.sense import MOST, NOT_LONGER, Ground, best_level, contradictions, figures
 from tests.support.policies import changed
 
 HOURS_13 = timedelta(hours=13)
 SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Provider:
+    name: str
+    approval: str
+    relay_resistant: Mapping[str, Level]
 
 
 def test_the_default_contradicts_nothing() -> None:
@@ -122,7 +130,7 @@ def test_what_is_stricter_is_fine(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("approval", ["push", "qr"])
 def test_a_provider_approved_on_another_device_lists_nothing_as_relay_resistant(approval: str) -> None:
-    provider = ProviderFacts("bank-login", approval, {"strong": Level.L3})
+    provider = Provider("bank-login", approval, {"strong": Level.L3})
     told = contradictions(Policy(), Ground([provider]))
     assert len(told) == 1
     assert "bank-login" in told[0]
