@@ -20,7 +20,13 @@ from sqlalchemy import select
 
 from app.actors import Staff
 from app.binding import code_delivery, notices
-from app.binding.identity_provider import IdentityRefused, IdentityResult, OfferedProvider
+from app.binding.identity_provider import (
+    IdentityAnswer,
+    IdentityRefused,
+    IdentityResult,
+    IdentityWish,
+    OfferedProvider,
+)
 from app.binding.pairs import customer_hash
 from app.binding.ports import BindingPorts
 from app.cases.arriving import handle_hash
@@ -117,19 +123,22 @@ class Provider:
     asked: dict[str, tuple[str, str]] = field(default_factory=dict)
     codes: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
-    def begin(self, *, state: str, nonce: str, redirect_uri: str, code_challenge: str, purpose: str) -> str:
-        self.asked[state] = nonce, code_challenge
-        return f"https://{self.name}.example/authorize?state={state}"
+    def prepare(self) -> Mapping[str, str]:
+        return {}
+
+    async def begin(self, wish: IdentityWish) -> str:
+        self.asked[wish.state] = wish.nonce, wish.code_challenge
+        return f"https://{self.name}.example/authorize?state={wish.state}"
 
     def approve(self, request: Request, customer: CustomerRecord, acr: str) -> Callback:
         code = new_token()
         self.codes[code] = request.state, customer.customer_number, acr
         return Callback(request.site, request.state, code)
 
-    async def finish(self, *, code: str, code_verifier: str, redirect_uri: str) -> IdentityResult:
-        state, number, acr = self.codes.pop(code, ("", "", ""))
+    async def finish(self, answer: IdentityAnswer) -> IdentityResult:
+        state, number, acr = self.codes.pop(answer.code, ("", "", ""))
         nonce, challenge = self.asked.get(state, ("", ""))
-        if not number or challenge_of(code_verifier) != challenge:
+        if not number or challenge_of(answer.code_verifier) != challenge:
             raise IdentityRefused("invalid_grant")
         return IdentityResult(number, acr, nonce, self.name)
 
@@ -239,7 +248,7 @@ async def open_ground(plan: Blueprint, folder: Path) -> AsyncIterator[Ground]:
             senders=Senders(phone, phone),
             providers=(
                 OfferedProvider("id", "Identity", providers["id"], {STRONG: Level.L3, HIGH: Level.L4}),
-                OfferedProvider("push", "Push", providers["push"], {}),
+                OfferedProvider("push", "Push", providers["push"], {}, approval="push"),
             ),
         )
         ground = Ground(house, ports, square, messages, phone, providers)
