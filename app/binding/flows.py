@@ -1,7 +1,7 @@
 """One redirect to another site: a single-use row bound to session, attempt and provider, with state, nonce and PKCE.
 
 A redirect that comes back to another browser than the one that left is over, for its owner too: somebody may have been
-made to sign in for a stranger, and must not be able to hand on the address that came back (docs/decisions/0016).
+made to sign in for a stranger, and must not be able to hand on the address that came back (docs/decisions/0018).
 """
 
 from __future__ import annotations
