@@ -338,7 +338,8 @@ async def test_a_client_that_leaves_gives_its_place_back() -> None:
 
 async def test_in_a_crowd_prompt_clients_go_before_strangers_and_strangers_still_get_on() -> None:
     loop = asyncio.get_running_loop()
-    limits = replace(SMALL, network_burst=100_000, network_per_second=100_000, under_way=256)
+    # the budget of staff is large enough for it to stay more than half full
+    limits = replace(SMALL, network_burst=100_000, network_per_second=100_000, under_way=256, staff_burst=400)
     async with opened(limits) as bank:
         alone = []
         for _ in range(9):
