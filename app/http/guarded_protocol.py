@@ -21,6 +21,7 @@ from app.http.lingering import LingeringTransport
 from app.http.refusals import refusal_bytes
 
 MOST_DISCARDED: Final = 64 * 1024
+ONCE_MORE: Final = 0.05
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -317,7 +318,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _start(self, seconds: float) -> None:
         self._stop()
-        self._deadline = self.loop.call_later(seconds, self._refuse, 408)
+        self._deadline = self.loop.call_later(seconds, self._expired)
+
+    def _expired(self) -> None:
+        if self.gate is not None and self._piece in self.gate.intake:
+            # The rest may be here; it is we who have not read it yet.
+            self._start(ONCE_MORE)
+        else:
+            self._refuse(408)
 
     def _stop(self) -> None:
         if self._deadline is not None:

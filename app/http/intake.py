@@ -62,5 +62,8 @@ class Intake:
             if self._pieces:
                 self._call()
 
+    def __contains__(self, read: Read) -> bool:
+        return read in self._pieces
+
     def __len__(self) -> int:
         return len(self._pieces)

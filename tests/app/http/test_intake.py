@@ -29,11 +29,13 @@ async def test_pieces_wait_while_somebody_is_served_and_are_read_in_order_a_few_
         assert intake.take(one, b"a%d" % number)
     assert intake.take(readers[3], b"+")
     assert not seen
+    assert readers[4] in intake
     for turn in range(1, 6):
         await asyncio.sleep(0)
         assert len(seen) == turn
     assert seen == [(0, b"a0"), (1, b"a1"), (2, b"a2"), (3, b"a3+"), (4, b"a4")]
     assert not len(intake)
+    assert readers[4] not in intake
 
 
 async def test_where_nobody_is_served_a_piece_is_read_at_once_but_not_before_those_that_wait() -> None:
