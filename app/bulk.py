@@ -13,12 +13,25 @@ from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Table, TextClause, any_, bindparam, insert, text, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Insert,
+    Table,
+    TextClause,
+    Update,
+    any_,
+    bindparam,
+    insert,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from app.database import Base
+from app.database import Base, connection_of
 
 Row = Mapping[str, Any]
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -26,22 +39,21 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 async def insert_many(db: AsyncSession, model: type[Base], rows: Sequence[Row]) -> None:
     """Insert rows that all have the same columns."""
-    connection, table = await db.connection(), _table(model)
+    connection, table = await connection_of(db), _table(model)
     if _on_postgresql(connection):
         await connection.execute(_insertion(table, tuple(rows[0])), {"rows": _as_json(rows)})
     else:
-        await connection.execute(insert(table), rows)
+        await connection.execute(_insertion_of_one(table), rows)
 
 
 async def update_many(db: AsyncSession, model: type[Base], key: str, rows: Sequence[Row]) -> None:
     """Set each row's other columns where `key` has its value."""
-    connection, table = await db.connection(), _table(model)
+    connection, table = await connection_of(db), _table(model)
     if _on_postgresql(connection):
         await connection.execute(_change(table, key, tuple(rows[0])), {"rows": _as_json(rows)})
         return
-    names = [name for name in rows[0] if name != key]
-    statement = update(table).where(table.c[key] == bindparam("of")).values({name: bindparam(name) for name in names})
-    await connection.execute(statement, [{"of" if name == key else name: row[name] for name in row} for row in rows])
+    changes = [{"of" if name == key else name: row[name] for name in row} for row in rows]
+    await connection.execute(_change_of_one(table, key, tuple(rows[0])), changes)
 
 
 def among(dialect: str, *columns: Any) -> ColumnElement[bool]:
@@ -86,6 +98,17 @@ def _source(table: Table, names: Sequence[str]) -> str:
 def _insertion(table: Table, names: tuple[str, ...]) -> TextClause:
     columns = ", ".join(names)
     return text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {_source(table, names)}")  # noqa: S608 (our own names)
+
+
+@lru_cache(maxsize=64)
+def _insertion_of_one(table: Table) -> Insert:
+    return insert(table)
+
+
+@lru_cache(maxsize=64)
+def _change_of_one(table: Table, key: str, names: tuple[str, ...]) -> Update:
+    values: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names if name != key}
+    return update(table).where(table.c[key] == bindparam("of")).values(values)
 
 
 @lru_cache(maxsize=64)
