@@ -243,7 +243,7 @@ def test_stale_wrappings_are_told(bank: Path) -> None:
 
 def test_the_settings_own_parts_are_looked_at_unless_given(bank: Path) -> None:
     settings = load_settings(bank)
-    assert parts_from(settings, outbound_from(settings)).connectors == ()
+    assert not parts_from(settings, outbound_from(settings)).connectors
     assert _of(asyncio.run(doctor.examine(settings)), "social networks").colour is Colour.RED
 
 

@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 import random
 import shutil
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import psycopg
 from sqlalchemy.engine import make_url
 
 from app.bench.ground import Ground, prepare
@@ -21,6 +19,7 @@ from app.bench.serving import NotServing
 from tests.support.judge import Judge, ledger_in
 from tests.support.ledger import Client, Crowd, Place
 from tests.support.postgres import OWNER, DurablePostgres
+from tests.support.presence import come_in_on_postgres, come_in_on_sqlite
 from tests.support.soak import SOAK, percentile
 from tests.support.tcp_proxy import TcpProxy, proxy_to, to_unix
 from tests.support.warm_serving import Mother, WarmServed
@@ -29,11 +28,6 @@ HEAVY: Final = "heavy"
 """The group of tests that must not run beside each other."""
 ROOMS: Final = 6
 STAFF_CLIENTS: Final = 5
-FRESH: Final = (
-    "UPDATE sessions SET last_seen_at = CURRENT_TIMESTAMP, expires_at = '2099-01-01 00:00:00.000000' "
-    "WHERE kind = 'visitor'"
-)
-"""Customers have just come in, and stay longer than an hour: a long run is about crashes, not about sessions."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +108,7 @@ async def rig(
         shutil.copytree(ground.folder, folder)
         ground = replace(ground, folder=str(folder))
         if prepared.postgres is None:
-            with contextlib.closing(sqlite3.connect(folder / "riserbo.db")) as file, file:
-                file.execute(FRESH)
+            come_in_on_sqlite(folder)
         else:
             assert prepared.names is not None
             server = prepared.postgres.server
@@ -127,8 +120,7 @@ async def rig(
             if proxied:
                 proxy = await stack.enter_async_context(proxy_to(to_unix(prepared.postgres.socket_path)))
                 host, port = "127.0.0.1", proxy.port
-            with psycopg.connect(direct[0]) as connection:
-                connection.execute(FRESH)
+            come_in_on_postgres(direct[0])
             urls = [f"postgresql+psycopg://{OWNER}@/{name}?host={host}&port={port}" for name in names]
             ground = replace(ground, environment=ground.environment | _databases(urls))
         ledger = ledger_in(folder.parent / f"{folder.name}-outside")

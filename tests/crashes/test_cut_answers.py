@@ -40,6 +40,7 @@ async def test_an_answer_cut_after_any_byte_leaves_exactly_one_message(
         keep_figures(f"cut-answers-{side}-{database_kind}", seed=seed, cuts=cuts, step=step, messages=it.judge.judged)
 
 
+TRIES = 20
 SIDES = {"staff": "agent", "customer": "customer"}
 
 
@@ -54,10 +55,19 @@ async def cutting(it: Rig, place: Place, name: int, offsets: Iterator[int], rand
             assert offset < LONGEST_ANSWER
             proxy.answer_bytes = offset
             unknown = client.tally.unknown
-            assert await client.say(near) == "ok"
-            assert not client.tally.wrong
+            await stored(client, near)
             if client.tally.unknown == unknown:
                 break
             cuts += 1
         client.close()
         return cuts
+
+
+async def stored(client: Client, place: Place) -> None:
+    """One message; a server with other work may have answered in time that nothing was stored, and is asked again."""
+    for _ in range(TRIES):
+        outcome = await client.say(place)
+        assert not client.tally.wrong, client.tally.wrong
+        if outcome == "ok":
+            return
+    raise AssertionError(f"never stored: {client.tally.answers}")

@@ -17,6 +17,7 @@ from app.bench.ground import Ground
 from app.bench.serving import NotServing, Served
 from tests.support.judge import Judge, ledger_in
 from tests.support.ledger import Client, Crowd, Ledger, Place
+from tests.support.presence import come_in_on_sqlite
 from tests.support.wire_client import Answer, Line
 
 STAFF_CLIENTS: Final = 4
@@ -82,6 +83,7 @@ async def bank(
     if Path(ground.folder) != folder:
         await asyncio.to_thread(shutil.copytree, ground.folder, folder)
     ground = replace(ground, folder=str(folder))
+    come_in_on_sqlite(folder)
     ledger = ledger_in(outside)
     served = Served(folder, environment={**ground.environment, **(environment or {})}, log=outside / "served.log")
     clients = [

@@ -143,18 +143,8 @@ class Flood:
     """A flood under way."""
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "tests.hostile.flood"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=REPOSITORY,
-            text=True,
-            start_new_session=True,
-        )
+        self._child = started("tests.hostile.flood", plan)
         prefer(self._child.pid, 5)
-        assert self._child.stdin is not None
-        self._child.stdin.write(json.dumps(plan) + "\n")
-        self._child.stdin.flush()
 
     def outcome(self) -> dict[str, Any]:
         """Wait for its end."""
@@ -167,26 +157,13 @@ class Held:
     """Streams of one plan, held until the end of the block."""
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "tests.hostile.streams"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=REPOSITORY,
-            text=True,
-            start_new_session=True,
-        )
-        self._say(plan)
+        self._child = started("tests.hostile.streams", plan)
         self.seconds: float = self._hear()["seconds"]
 
     def count(self) -> dict[str, Any]:
         """How many are open, were refused or cut, and when the mark arrived."""
-        self._say("count")
+        tell(self._child, "count")
         return self._hear()
-
-    def _say(self, words: object) -> None:
-        assert self._child.stdin is not None
-        self._child.stdin.write(json.dumps(words) + "\n")
-        self._child.stdin.flush()
 
     def _hear(self) -> dict[str, Any]:
         assert self._child.stdout is not None
@@ -235,19 +212,10 @@ class Watch:
 @contextmanager
 def program(module: str, plan: Mapping[str, Any], out: Any) -> Iterator[subprocess.Popen[str]]:
     """A child with the plan on its input, ended by the end of its input."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=out,
-        cwd=REPOSITORY,
-        text=True,
-        start_new_session=True,
-    )
+    child = started(module, plan, out)
     assert child.stdin is not None
     prefer(child.pid, -15)
     try:
-        child.stdin.write(json.dumps(plan) + "\n")
-        child.stdin.flush()
         yield child
     finally:
         child.stdin.close()
@@ -256,6 +224,27 @@ def program(module: str, plan: Mapping[str, Any], out: Any) -> Iterator[subproce
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait(10)
+
+
+def started(module: str, plan: Mapping[str, Any], out: Any = subprocess.PIPE) -> subprocess.Popen[str]:
+    """A child process in its own session, which runs this module and has been told the plan."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=out,
+        cwd=REPOSITORY,
+        text=True,
+        start_new_session=True,
+    )
+    tell(child, plan)
+    return child
+
+
+def tell(child: subprocess.Popen[str], words: object) -> None:
+    """Write one line of JSON to its input."""
+    assert child.stdin is not None
+    child.stdin.write(json.dumps(words) + "\n")
+    child.stdin.flush()
 
 
 def prefer(pid: int, nice: int) -> None:

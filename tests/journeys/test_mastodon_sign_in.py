@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.channels.ports import ChannelError, Connector, Departure, SignInAnswer, SignInFailed, SignInWish, Subject
-from app.demo.snac.account import Account, SignInRefused, submit_sign_in
+from app.demo.snac.account import Account, NoSignIn, submit_sign_in
 from app.demo.snac.servers import SnacServer
 from tests.support.house import ON_SQLITE, PUBLIC_URL, House
 from tests.support.snac import Fediverse
@@ -74,7 +74,7 @@ async def test_another_account_at_the_same_server_is_somebody_else(walk: Walk) -
     """Whatever was named before: the server lets anybody sign in, and the connector says who it was."""
     giulia, mallory = await walk.fediverse.person(), await walk.fediverse.person("mallory")
     departure = await walk.leave(f"@{giulia.handle}")
-    with pytest.raises(SignInRefused):
+    with pytest.raises(NoSignIn):
         await submit_sign_in(walk.fediverse.client, departure.url, giulia.name, mallory.password)
     signed_in = await walk.come_back(departure, mallory)
     genuine = await walk.come_back(await walk.leave(f"@{giulia.handle}"), giulia)

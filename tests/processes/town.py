@@ -21,10 +21,10 @@ from app.bench.serving import NotServing
 from tests.support.judge import Judge, ledger_in
 from tests.support.ledger import Client, Crowd, Ledger, Place
 from tests.support.postgres import PostgresServer
+from tests.support.presence import come_in_on_postgres
 from tests.support.warm_serving import Mother, WarmServed
 
 ROOMS = 4
-FAR = "2099-01-01 00:00:00+00"
 BRIDGES = "application_name = 'riserbo wake-ups'"
 
 
@@ -202,8 +202,6 @@ async def prepared_ground(folder: Path, server: PostgresServer) -> tuple[Ground,
     names = server.new_database(), server.new_database()
     urls = [server.url(name) for name in names]
     ground = await prepare(folder, ROOMS, database_url=urls[0], key_database_url=urls[1])
-    with psycopg.connect(server.conninfo(names[0])) as connection:
-        connection.execute("UPDATE sessions SET expires_at = %s WHERE kind = 'visitor'", [FAR])
     return ground, names
 
 
@@ -226,6 +224,7 @@ async def town(
         processes.append(served)
     ledger = ledger_in(folder / "outside")
     direct = server.conninfo(names[0]), server.conninfo(names[1])
+    come_in_on_postgres(direct[0])
     judge = Judge(ground.settings(), ledger, direct)
     chance = random.Random(7)
     it = Town(ground, direct[0], ledger, judge, processes[:2], processes[2:], chance)

@@ -20,7 +20,7 @@ FORM: Final = re.compile(r'<form[^>]*action="([^"]+)"')
 HIDDEN: Final = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 
 
-class SignInRefused(Exception):
+class NoSignIn(Exception):
     """The server's form did not let this login and password in."""
 
 
@@ -33,16 +33,16 @@ def new_client() -> httpx2.AsyncClient:
 
 
 async def submit_sign_in(client: httpx2.AsyncClient, address: str, login: str, password: str) -> str:
-    """Open the authorization page at `address` and fill its form in; gives where it leads. Raises `SignInRefused`."""
+    """Open the authorization page at `address` and fill its form in; gives where it leads. Raises `NoSignIn`."""
     page = (await client.get(address)).raise_for_status()
     form = FORM.search(page.text)
     if form is None:
-        raise SignInRefused("the page has no form")
+        raise NoSignIn("the page has no form")
     fields = {name: html.unescape(value) for name, value in HIDDEN.findall(page.text)}
     answer = await client.post(html.unescape(form.group(1)), data={**fields, "login": login, "passwd": password})
     location = answer.headers.get("location")
     if answer.status_code != 303 or location is None:
-        raise SignInRefused(login)
+        raise NoSignIn(login)
     return str(location)
 
 
@@ -86,7 +86,7 @@ class Account:
         address = f"{self.server}/oauth/authorize?{urlencode(asked)}"
         back = parse_qs(urlsplit(await submit_sign_in(self.client, address, self.name, self.password)).query)
         if back.get("state") != [state]:
-            raise SignInRefused("another state came back")
+            raise NoSignIn("another state came back")
         form = {
             "grant_type": "authorization_code",
             "code": back["code"][0],
