@@ -13,7 +13,7 @@ from tests.support.soak import in_every_run_or_soak, keep_figures
 
 HEADS = in_every_run_or_soak(1_000, 5_000)
 BODIES = in_every_run_or_soak(500, 2_000)
-READERS = in_every_run_or_soak(100, 2_000)
+READERS = in_every_run_or_soak(100, 200)
 MIB = 2**20
 
 
