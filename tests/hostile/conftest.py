@@ -13,6 +13,7 @@ import pytest
 
 from app.bench.ground import Ground, prepare
 from tests.hostile.arena import Arena, Watch
+from tests.support.soak import in_every_run_or_soak
 
 ROOMS = 60
 HERE = Path(__file__).parent
@@ -42,9 +43,11 @@ def hostile_ground(hostile_folder: Path) -> Ground:
 
 @pytest.fixture(scope="session")
 def arena(hostile_ground: Ground, hostile_folder: Path) -> Iterator[Arena]:
-    """Served, with the limits that are the default."""
+    """Served, with the limits that are the default; for thousands of deaf readers one session may have more streams."""
     with more_files():
-        arena = Arena(hostile_ground, hostile_folder)
+        arena = Arena(
+            hostile_ground, hostile_folder, in_every_run_or_soak({}, {"RISERBO_TRAFFIC__STAFF_STREAMS": "2500"})
+        )
         with arena.opened():
             yield arena
 
