@@ -56,9 +56,12 @@ class Fared:
     requests: int
     failed: list[Asked]
 
-    def is_within(self, idle: Fared) -> bool:
-        """Whether the 99th percentile stayed within twice the idle figure; beside other tests, within three times."""
-        ratio = RATIO if SOAK or idle.p50 <= QUIET_MS else BUSY_RATIO
+    def is_within(self, idle: Fared, missed: float = 0.0) -> bool:
+        """Whether the 99th percentile stayed within twice the idle figure; beside other tests, within three times.
+
+        `missed` is a greater ratio that is known and documented: `make soak` does not accept it.
+        """
+        ratio = RATIO if SOAK else max(missed, RATIO if idle.p50 <= QUIET_MS else BUSY_RATIO)
         return self.p99 <= ratio * max(idle.p99, FLOOR_MS)
 
 
