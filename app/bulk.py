@@ -17,9 +17,11 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     FromClause,
+    Insert,
     Table,
     Text,
     TextClause,
+    Update,
     any_,
     bindparam,
     column,
@@ -35,7 +37,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.types import TypeEngine
 
-from app.database import Base
+from app.database import Base, connection_of
 
 Row = Mapping[str, Any]
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -43,22 +45,21 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 async def insert_many(db: AsyncSession, model: type[Base], rows: Sequence[Row]) -> None:
     """Insert rows that all have the same columns."""
-    connection, table = await db.connection(), _table(model)
+    connection, table = await connection_of(db), _table(model)
     if _on_postgresql(connection):
         await connection.execute(_insertion(table, tuple(rows[0])), {"rows": as_parameter(rows)})
     else:
-        await connection.execute(insert(table), rows)
+        await connection.execute(_insertion_of_one(table), rows)
 
 
 async def update_many(db: AsyncSession, model: type[Base], key: str, rows: Sequence[Row]) -> None:
     """Set each row's other columns where `key` has its value."""
-    connection, table = await db.connection(), _table(model)
+    connection, table = await connection_of(db), _table(model)
     if _on_postgresql(connection):
         await connection.execute(_change(table, key, tuple(rows[0])), {"rows": as_parameter(rows)})
         return
-    names = [name for name in rows[0] if name != key]
-    statement = update(table).where(table.c[key] == bindparam("of")).values({name: bindparam(name) for name in names})
-    await connection.execute(statement, [{"of" if name == key else name: row[name] for name in row} for row in rows])
+    changes = [{"of" if name == key else name: row[name] for name in row} for row in rows]
+    await connection.execute(_change_of_one(table, key, tuple(rows[0])), changes)
 
 
 def among(dialect: str, *columns: Any) -> ColumnElement[bool]:
@@ -121,6 +122,17 @@ def _source(parameter: str, columns: Mapping[str, TypeEngine[Any]]) -> str:
 def _insertion(table: Table, names: tuple[str, ...]) -> TextClause:
     columns, source = ", ".join(names), _source("rows", _types(table, names))
     return text(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {source}")  # noqa: S608 (our own names)
+
+
+@lru_cache(maxsize=64)
+def _insertion_of_one(table: Table) -> Insert:
+    return insert(table)
+
+
+@lru_cache(maxsize=64)
+def _change_of_one(table: Table, key: str, names: tuple[str, ...]) -> Update:
+    values: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names if name != key}
+    return update(table).where(table.c[key] == bindparam("of")).values(values)
 
 
 @lru_cache(maxsize=64)
