@@ -17,8 +17,8 @@ from tests.support.soak import chance, in_every_run_or_soak, keep_figures, perce
 pytestmark = pytest.mark.xdist_group(HEAVY)
 ROUNDS = 3
 FAULTS_A_ROUND = in_every_run_or_soak(10, 170)
-MESSAGES_BETWEEN = in_every_run_or_soak(100, 1000)
-SECONDS_BETWEEN = in_every_run_or_soak(1.0, 5.0)
+MESSAGES_BETWEEN = in_every_run_or_soak(100, 400)
+SECONDS_BETWEEN = in_every_run_or_soak(1.0, 2.5)
 RECOVERY_SECONDS = 30.0
 
 
