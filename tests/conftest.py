@@ -23,25 +23,9 @@ if TYPE_CHECKING:
     from tests.support.house import House
     from tests.support.warm_serving import Mother
 
-pytest_plugins = ["tests.support.report"]
+pytest_plugins = ["tests.support.report", "tests.support.sharing"]
 DATABASES = ("sqlite", "postgresql")
 network.watch()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share something costly share a worker.
-
-    Two Chromiums at once on a small machine only slow each other down; the headless story is played once, not by
-    every worker. The social servers have addresses that nobody else may hold meanwhile.
-    """
-    for item in items:
-        asked = getattr(item, "fixturenames", ())
-        if "snac_ground" in asked:
-            item.add_marker(pytest.mark.xdist_group("snac"))
-        elif "browser" in asked:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-        elif "story" in asked:
-            item.add_marker(pytest.mark.xdist_group("story"))
 
 
 @pytest.fixture(autouse=True)

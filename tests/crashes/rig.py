@@ -24,8 +24,6 @@ from tests.support.soak import SOAK, percentile
 from tests.support.tcp_proxy import TcpProxy, proxy_to, to_unix
 from tests.support.warm_serving import Mother, WarmServed
 
-HEAVY: Final = "heavy"
-"""The group of tests that must not run beside each other."""
 ROOMS: Final = 6
 STAFF_CLIENTS: Final = 5
 

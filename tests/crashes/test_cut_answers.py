@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.crashes.rig import HEAVY, Prepared, Rig, rig
+from tests.crashes.rig import Prepared, Rig, rig
 from tests.support.ledger import Client, Place
 from tests.support.places import agents_place, customers_place
 from tests.support.soak import chance, in_every_run_or_soak, keep_figures
 from tests.support.tcp_proxy import proxy_to, to_tcp
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 LONGEST_ANSWER = 8192
 AT_ONCE = 8
 

@@ -6,13 +6,10 @@ import asyncio
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.crashes.bag import a_bag_of_the_whole_log_verifies
-from tests.crashes.rig import HEAVY, Prepared, rig
+from tests.crashes.rig import Prepared, rig
 from tests.support.soak import SOAK, chance, in_every_run_or_soak, keep_figures, percentile
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 KILLS = in_every_run_or_soak(20, 200)
 STOPS = in_every_run_or_soak(5, 100)
 MESSAGES_BETWEEN = in_every_run_or_soak(150, 600)

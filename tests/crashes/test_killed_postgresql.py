@@ -10,11 +10,10 @@ import pytest
 
 from tests.crashes.bag import a_bag_of_the_whole_log_verifies
 from tests.crashes.nemesis import Nemesis
-from tests.crashes.rig import HEAVY, Prepared, rig
+from tests.crashes.rig import Prepared, rig
 from tests.support.postgres import DurablePostgres
 from tests.support.soak import chance, in_every_run_or_soak, keep_figures, percentile
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 ROUNDS = 3
 FAULTS_A_ROUND = in_every_run_or_soak(10, 170)
 MESSAGES_BETWEEN = in_every_run_or_soak(100, 400)

@@ -15,14 +15,6 @@ from app.bench.ground import Ground, prepare
 from tests.hostile.arena import Arena, Watch
 
 ROOMS = 60
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker for all of it: two attacks at once would measure each other."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("hostile"))
 
 
 @pytest.fixture(scope="session")

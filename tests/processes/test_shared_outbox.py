@@ -18,11 +18,9 @@ from app.binding.notices import enqueue_notice
 from app.database import transaction
 from app.main import Installation
 from app.settings import SETTINGS_FILE
-from tests.crashes.rig import HEAVY
 from tests.processes.town import Town, started
 from tests.support.smtp import Mailbox, running_smtp
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 NOTICES = 60
 REFERENCE = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4})+\b")
 
