@@ -17,8 +17,6 @@ SECONDS = in_every_run_or_soak(1.5, 3.0)
 SETTLES = 0.8
 CONNECTIONS = in_every_run_or_soak(64, 256)
 REFUSED_WITHIN_MS = 50.0
-MISSED = {"a connection each": 5.0}
-"""Measured 3.5 on a nearly quiet machine, a known defect (docs/hostile-clients.md)."""
 
 
 def floods(arena: Arena) -> dict[str, dict[str, Any]]:
@@ -84,7 +82,7 @@ def test_good_clients_keep_their_p99_within_twice_the_idle_figure_in_a_flood(
 ) -> None:
     rounds = Rounds(arena, good, floods(arena)[name])
     idle, attacked = rounds.run(ROUNDS)
-    if not attacked.is_within(idle, MISSED.get(name, 0.0)):
+    if not attacked.is_within(idle):
         # A few windows are few; all of them count.
         idle, attacked = rounds.run(2 * ROUNDS)
     strangers = rounds.strangers()
@@ -109,7 +107,7 @@ def test_good_clients_keep_their_p99_within_twice_the_idle_figure_in_a_flood(
         },
     )
     assert not attacked.failed
-    assert attacked.is_within(idle, MISSED.get(name, 0.0)), (attacked, idle)
+    assert attacked.is_within(idle), (attacked, idle)
     assert set(statuses) <= {"200", "401", "408", "429", "503"}
     assert not any(outcome["without_retry_after"] for outcome in rounds.outcomes)
     assert all(one.status in (200, 408, 429, 503) for one in strangers)
