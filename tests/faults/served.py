@@ -82,7 +82,8 @@ async def bank(
     if Path(ground.folder) != folder:
         await asyncio.to_thread(shutil.copytree, ground.folder, folder)
     ground = replace(ground, folder=str(folder))
-    come_in_on_sqlite(folder)
+    if not ground.databases.main:
+        come_in_on_sqlite(folder)
     ledger = ledger_in(outside)
     served = Served(folder, environment={**ground.environment, **(environment or {})}, log=outside / "served.log")
     clients = [
