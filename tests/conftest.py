@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.chromium import Visit
     from tests.support.house import House
+    from tests.support.openid import OpenIdTown
     from tests.support.warm_serving import Mother
 
 pytest_plugins = ["tests.support.report", "tests.support.sharing"]
@@ -139,6 +140,15 @@ def mailbox() -> Iterator[Mailbox]:
     """A real SMTP server without TLS and its mails."""
     with running_smtp() as box:
         yield box
+
+
+@pytest.fixture(scope="session")
+def openid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenIdTown]:
+    """Real OpenID Providers, for the run."""
+    from tests.support.openid import running_providers
+
+    with running_providers(tmp_path_factory.mktemp("openid")) as town:
+        yield town
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ SHARED: Final = {
     "tests/app/demo/test_demo_sites_in_chromium.py": "browser",
     "tests/test_tooling_fixtures.py": "browser",
     "tests/journeys/test_headless.py": "story",
+    "tests/app/binding/test_openid_ways.py": "openid",
     "tests/journeys/test_headless_on_snac.py": "snac",
     "tests/journeys/test_mastodon_answers.py": "snac",
     "tests/journeys/test_mastodon_arrivals.py": "snac",
@@ -39,7 +40,14 @@ SHARED: Final = {
 }
 EACH_FILE: Final = "tests/attacks"
 """Here a file is played in one town, which takes long to build."""
-COSTLY: Final = {"snac_ground": "snac", "browser": "browser", "story": "story", "mother": MACHINE, "arena": MACHINE}
+COSTLY: Final = {
+    "snac_ground": "snac",
+    "browser": "browser",
+    "openid": "openid",
+    "story": "story",
+    "mother": MACHINE,
+    "arena": MACHINE,
+}
 """Fixtures of which a small machine should never have two: whoever asks for one belongs to its group.
 
 Two Chromiums only slow each other down; the headless story is played once; the social servers have addresses that
