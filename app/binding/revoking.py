@@ -13,6 +13,7 @@ from app.audit.service import record
 from app.binding import rules
 from app.binding.models import Binding, NoticeReference
 from app.binding.notices import reference_hash
+from app.binding.passkeys import revoke_all
 from app.binding.queries import authenticators_of
 from app.binding.room_entry import lock_room
 from app.binding.rules import BindingState
@@ -58,6 +59,7 @@ async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: A
     )
     if reason != "expired":
         await _revoke_authenticators(db, binding, actor)
+        await revoke_all(db, binding, actor)
     await _empty_room(db, binding, "expired" if reason == "expired" else "revoked", actor, now)
 
 

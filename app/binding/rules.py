@@ -39,6 +39,8 @@ HANDLE_CODES_PER_CONNECTOR: Final = (600, HOUR)
 CUSTOMER_CODES_PER_PAIR: Final = (6, HOUR)
 CUSTOMER_CODES_FOR_NEW_PAIRS: Final = (6, DAY)
 MOST_AUTHENTICATORS: Final = 3
+MOST_PASSKEYS: Final = 5
+PASSKEY_QUESTION_LIFETIME: Final = timedelta(minutes=5)
 
 PAIR_POLICY: Final = GuessPolicy(in_a_row=5, first_lock=timedelta(minutes=15), longest_lock=timedelta(hours=24))
 CUSTOMER_POLICY: Final = GuessPolicy(in_a_row=1_000_000_000)
@@ -60,9 +62,10 @@ class State(StrEnum):
 
 
 class Kind(StrEnum):
-    """What an attempt is for: a way in, a higher level, or back into a locked room."""
+    """What an attempt is for: a way in, the way back by a passkey alone, a higher level, or into a locked room."""
 
     ENTRY = "entry"
+    RETURN = "return"
     STEP_UP = "step_up"
     UNLOCK = "unlock"
 
@@ -91,6 +94,11 @@ class CodeMethod(StrEnum):
 
 
 IDENTITY: Final = "identity"
+PASSKEY: Final = "passkey"
+PASSKEY_LEAST: Final = Level.L3
+"""Only a session of this level registers a passkey, looks at its list, or removes one."""
+ATTESTED_MODELS: Final[Mapping[str, Level]] = {}
+"""Authenticator models (AAGUID) that the bank trusts above L3 where their attestation is proved: none so far."""
 
 _ENDINGS: Final = frozenset({State.REFUSED, State.CANCELLED, State.EXPIRED})
 MOVES: Final[Mapping[State, frozenset[State]]] = {
@@ -140,6 +148,14 @@ def level_of_identity(acr: str, relay_resistant: Mapping[str, Level], handle_met
     if handle_method != HandleMethod.SIGN_IN:
         level = min(level, Level.L3)
     return Level(level)
+
+
+def level_of_passkey(session_level: int, *, backup_eligible: bool, model: str | None) -> Level:
+    """What a passkey is worth: never more than the session that registered it, nor L4 where it may be copied."""
+    highest = Level.L3
+    if not backup_eligible and model is not None:
+        highest = ATTESTED_MODELS.get(model, Level.L3)
+    return Level(min(session_level, highest))
 
 
 def method_of_identity(provider: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from app.web import passkey_views, views
 from app.web import staff_views as desk
-from app.web import views
 from app.web.views import Page
 
 NOW = datetime(2026, 11, 21, 13, 6, tzinfo=UTC)
@@ -196,6 +196,7 @@ def _customer_pages() -> dict[str, Page]:
         "customer-code-totp": replace(code, kind="totp", error="Some of the values are not valid."),
         "confirm": confirm,
         "confirm-identity": replace(confirm, kind="identity", provider="Identità Demo", identifier=""),
+        "confirm-passkey": replace(confirm, kind="passkey", identifier=""),
     }
 
 
@@ -204,24 +205,40 @@ def _room_pages() -> dict[str, Page]:
     locked = views.Locked(site=SITE, now=NOW, methods=METHODS)
     pages: dict[str, Page] = {
         "room": ROOM,
+        "room-held-passkey": replace(ROOM, held=held, step_up=METHODS[3:], step_up_passkey=True),
         "room-held": replace(ROOM, held=held, older_hidden=True, draft="Sto scrivendo", error="This is too long."),
         "room-asked": replace(ROOM, step_up_asked=True, step_up=()),
         "room-strong": replace(
             ROOM, level=3, proofs=STRONG, readable=("general", "case", "account"), notice="stepped_up"
         ),
+        "room-offer": replace(ROOM, level=3, proofs=STRONG, readable=("general", "case", "account"), passkeys="offer"),
+        "room-own-passkey": replace(ROOM, level=3, proofs=STRONG, passkeys="own"),
         "room-closed": replace(ROOM, state="closed", rating="ask"),
         "room-rated": replace(ROOM, state="closed", rating="given", messages=(), post=None),
         "locked": locked,
         "locked-code": replace(locked, code_sent=True, kind="sms", error="Some of the values are not valid."),
+        "locked-passkey": replace(locked, passkey=True),
         "locked-email": replace(locked, code_sent=True, kind="email"),
         "locked-totp": replace(locked, code_sent=True, kind="totp"),
         "authenticator": views.Authenticator(
             site=SITE, now=NOW, secret="JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", account="Banca Esempio (@giulia)"
         ),
     }
+    pages |= _passkey_pages()
     for reason in ("left", "over", "revoked", "none"):
         pages[f"ended-{reason}"] = views.Ended(site=SITE, now=NOW, reason=reason, slug=SLUG if reason == "over" else "")
     return pages
+
+
+def _passkey_pages() -> dict[str, Page]:
+    used = passkey_views.OwnPasskey(id=uuid4(), created_at=ago(9000), last_used_at=ago(60), synced=True)
+    new = passkey_views.OwnPasskey(id=uuid4(), created_at=ago(2), last_used_at=None, synced=False)
+    own = passkey_views.Passkeys(site=SITE, now=NOW, passkeys=(used, new), may_add=True)
+    return {
+        "passkeys": own,
+        "passkeys-none": replace(own, passkeys=(), error="The passkey could not be added. Please try again."),
+        "passkeys-enough": replace(own, passkeys=(used,) * 5, may_add=False, notice="passkey_added"),
+    }
 
 
 def _public_pages() -> dict[str, Page]:
