@@ -184,7 +184,7 @@ class Passkey(Audited, Base):
 class PasskeyChallenge(Base):
     """A question to a passkey, answered at most once: of one session, and of one version of its attempt if it has one.
 
-    `user_handle` is the holder's name that a registration was asked under.
+    `sealed_holder` is the holder's name that a registration was asked under.
     """
 
     __tablename__ = "passkey_challenges"
@@ -194,7 +194,7 @@ class PasskeyChallenge(Base):
     attempt_id: Mapped[UUID | None] = mapped_column(ForeignKey("attempts.id"), index=True)
     attempt_version: Mapped[int | None]
     challenge: Mapped[bytes]
-    user_handle: Mapped[bytes | None]
+    sealed_holder: Mapped[bytes | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

@@ -12,14 +12,19 @@ from app.binding import rules
 from app.binding.models import Attempt, PasskeyChallenge
 from app.database import services_of
 from app.ids import new_id
+from security.envelope import Place
 from security.passkeys import new_challenge
+
+KEY = "passkeys"
+"""The service key of what is sealed about passkeys."""
 
 
 async def add(
-    db: AsyncSession, session_id: UUID, *, attempt: Attempt | None = None, user_handle: bytes | None = None
+    db: AsyncSession, session_id: UUID, *, attempt: Attempt | None = None, holder: bytes | None = None
 ) -> bytes:
     """A new question of an attempt that has just been moved, or of a registration; the newest alone can be answered."""
-    now = services_of(db).clock()
+    services = services_of(db)
+    now = services.clock()
     if attempt is None:
         await db.execute(
             update(PasskeyChallenge)
@@ -30,15 +35,16 @@ async def add(
             )
             .values(used_at=now)
         )
-    challenge = new_challenge()
+    challenge, question_id = new_challenge(), new_id(now)
+    sealed = await services.vault.seal_for_service(KEY, _place(question_id), holder) if holder is not None else None
     db.add(
         PasskeyChallenge(
-            id=new_id(now),
+            id=question_id,
             session_id=session_id,
             attempt_id=attempt.id if attempt is not None else None,
             attempt_version=attempt.version if attempt is not None else None,
             challenge=challenge,
-            user_handle=user_handle,
+            sealed_holder=sealed,
             created_at=now,
             expires_at=now + rules.PASSKEY_QUESTION_LIFETIME,
             used_at=None,
@@ -51,7 +57,7 @@ async def add(
 async def take(
     db: AsyncSession, session_id: UUID, now: datetime, *, attempt: Attempt | None = None
 ) -> tuple[bytes, bytes | None] | None:
-    """Use the open question up, before its answer is looked at; (challenge, user handle), or None: there is none.
+    """Use the open question up, before its answer is looked at; (challenge, holder's name), or None: there is none.
 
     A question belongs to one version of its attempt, so that one of before is no longer open.
     """
@@ -66,8 +72,16 @@ async def take(
             PasskeyChallenge.expires_at > now,
         )
         .values(used_at=now)
-        .returning(PasskeyChallenge.challenge, PasskeyChallenge.user_handle)
+        .returning(PasskeyChallenge.id, PasskeyChallenge.challenge, PasskeyChallenge.sealed_holder)
         .execution_options(synchronize_session=False)
     )
     row = found.one_or_none()
-    return None if row is None else (row.challenge, row.user_handle)
+    if row is None:
+        return None
+    if row.sealed_holder is None:
+        return row.challenge, None
+    return row.challenge, await services_of(db).vault.open(_place(row.id), row.sealed_holder)
+
+
+def _place(question_id: UUID) -> Place:
+    return Place("passkey_challenges", "sealed_holder", str(question_id))

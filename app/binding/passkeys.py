@@ -1,7 +1,7 @@
 """The passkeys of a binding: registered in its room at L3 or above, listed, removed, revoked with it.
 
 A passkey belongs to its binding, as an authenticator app does: it proves this customer behind this handle, nobody else
-(docs/decisions/0016).
+(docs/decisions/0015).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from app.audit.service import record
 from app.binding import known_customers, notices, passkey_challenges, rules
 from app.binding.errors import EnoughPasskeys, PasskeyNeedsMore, PasskeyNotAdded
 from app.binding.models import Binding, Passkey
+from app.binding.passkey_challenges import KEY
 from app.binding.ports import BindingPorts
 from app.binding.queries import is_live
 from app.binding.room_entry import require_in_room
@@ -41,7 +42,6 @@ from security.passkeys import (
     new_user_handle,
 )
 
-KEY = "passkeys"
 ACTIVE, REMOVED, REVOKED = "active", "removed", "revoked"
 
 
@@ -114,7 +114,7 @@ async def begin_registration(services: Services, ports: BindingPorts, *, custome
         holder = Holder(
             await _holder_of(db, binding), (await known_customers.subject_of_binding(services, binding)).handle
         )
-        challenge = await passkey_challenges.add(db, session.id, user_handle=holder.handle)
+        challenge = await passkey_challenges.add(db, session.id, holder=holder.handle)
         known = await known_of(services, found)
     lifetime = rules.PASSKEY_QUESTION_LIFETIME
     return creation_options(ports.party, holder, challenge, known=known, lifetime=lifetime)

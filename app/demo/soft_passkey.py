@@ -131,7 +131,10 @@ class SoftPasskey:
         return self._document(response, changed)
 
     def client_data(self, ceremony: str, challenge: str, changed: dict[str, Any]) -> bytes:
-        """What the browser signs along; `client` in `changed` replaces parts of it."""
+        """What the browser signs along; `client` in `changed` replaces parts of it, `client_bytes` the whole."""
+        whole: bytes | None = changed.pop("client_bytes", None)
+        if whole is not None:
+            return whole
         document = {"type": ceremony, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
         return json.dumps({**document, **changed.pop("client", {})}).encode()
 

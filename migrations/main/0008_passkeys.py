@@ -61,7 +61,7 @@ def _passkey_challenges() -> None:
         Column("attempt_id", UUID, nullable=True),
         Column("attempt_version", WHOLE, nullable=True),
         Column("challenge", BYTES, nullable=False),
-        Column("user_handle", BYTES, nullable=True),
+        Column("sealed_holder", BYTES, nullable=True),
         Column("created_at", MOMENT, nullable=False),
         Column("expires_at", MOMENT, nullable=False),
         Column("used_at", MOMENT, nullable=True),

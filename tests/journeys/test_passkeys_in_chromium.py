@@ -110,6 +110,7 @@ async def test_it_opens_the_locked_room_and_a_wrong_finger_does_not(demo: DemoBa
 
 async def test_it_steps_its_own_room_up_and_another_customers_does_not(demo: DemoBank, open_visit: Open) -> None:
     giulia, slug = await in_the_room(demo, open_visit, cast.GIULIA, "en-GB")
+    await giulia.say("What a session at level 2 does not see.")
     key = await with_passkey(giulia)
     mallory, _ = await in_the_room(demo, open_visit, cast.MALLORY, "en-GB")
     foreign = await with_passkey(mallory)

@@ -65,7 +65,7 @@ def _twice(answer: str) -> str:
 def _client_twice(asked: Question) -> str:
     client = asked.key.client_data("webauthn.get", asked.asked["challenge"], {})
     doubled = b'{"origin": "https://evil.example", ' + client.removeprefix(b"{")
-    return asked.key.get(asked.asked, response={"clientDataJSON": b64url(doubled)})
+    return asked.key.get(asked.asked, client_bytes=doubled)
 
 
 def _changed_after(asked: Question, place: int) -> str:
@@ -185,14 +185,19 @@ MADE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an attestation of another kind": ({"attestation": {"fmt": "android-safetynet", "attStmt": {}}}, "attestation"),
     "oversized": ({"extra": "x" * LARGEST_ANSWER}, "oversized"),
+    "two names": ({"rawId": b64url(b"o" * 32)}, "malformed"),
 }
+
+
+def made(name: str) -> tuple[str, bytes]:
+    """The forged registration of this name, and the question that it answers."""
+    challenge = new_challenge()
+    return device().create(asked_to_create(challenge), **dict(MADE[name][0])), challenge
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_a_forged_registration_is_refused_for_its_own_reason(name: str) -> None:
-    changed, reason = MADE[name]
-    challenge = new_challenge()
-    answer = device().create(asked_to_create(challenge), **changed)
+    answer, challenge = made(name)
     with pytest.raises(PasskeyRefused) as refused:
         check_registration(answer, party=PARTY, challenge=challenge)
-    assert refused.value.reason == reason
+    assert refused.value.reason == MADE[name][1]
