@@ -18,6 +18,9 @@ totp            an authenticator's code works once                              
 passkeys        a passkey's answer counts for one question, at one origin, once     -
 tokens          bearer tokens are random, and only their hashes are stored          -
 passwords       passwords are stored only as Argon2id hashes                        -
+jwts            a signed token counts only if every part of it is what was expected   -
+id_tokens       an identity counts only for the sign-in that asked for it                   -
+dpop            a token bound to a key is worth nothing to who copied it                    -
 leaks           what must not be said in public is found, however it is written     -
 ==============  ==================================================================  ===========================
 """

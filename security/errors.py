@@ -11,7 +11,9 @@ SecurityError
 ├── ProofInvalid        a proof does not lead to its root or commitment
 ├── EncodingError       bytes or text not in the one accepted form
 ├── PasskeyRefused      a passkey's answer does not hold for its question
-└── PasswordRefused     a password is wrong, or cannot be one
+├── PasswordRefused     a password is wrong, or cannot be one
+└── TokenRefused        a signed token or proof is not what was expected
+    └── UnknownSigner   ... and the keys at hand do not hold the one it names
 """
 
 
@@ -65,3 +67,15 @@ class PasskeyRefused(SecurityError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class TokenRefused(SecurityError):
+    """A JSON Web Token is not what was expected. `reason` is one word of ours, for the evidence; never from outside."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnknownSigner(TokenRefused):
+    """No key at hand, or more than one, fits the key id and algorithm; fresh keys may help."""

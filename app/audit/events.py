@@ -50,6 +50,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "binding.stepped_up": ("level", "attempt", "method"),
     "binding.returned": ("level", "attempt", "method"),
     "binding.revoked": ("reason",),
+    "binding.reproof_needed": ("reason",),
+    "binding.frozen": ("until",),
     "notice.accepted": ("version",),
     "authenticator.enrolled": ("max_level",),
     "authenticator.used": ("id",),
@@ -89,6 +91,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "staff.refused": ("reason",),
     "staff.signed_out": ("session",),
     "audit.read": ("part",),
+    "receipt.created": ("room", "session", "level", "messages", "digest"),
     # exports
     "export.requested": ("scope", "of"),
     "export.created": ("scope", "of", "streams"),

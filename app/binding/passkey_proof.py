@@ -46,6 +46,7 @@ class Weighed:
     passkey: Passkey
     binding: Binding
     asserted: Asserted
+    level: Level
 
 
 async def begin_customer_passkey(
@@ -123,7 +124,10 @@ async def weigh(
     passkey, binding = found
     if passkey.state != ACTIVE:
         return passkey.state
-    return Weighed(passkey, binding, asserted) if is_live(binding, now) else "binding_over"
+    if not is_live(binding, now):
+        return "binding_over"
+    level = await _worth(db, attempt, passkey)
+    return Weighed(passkey, binding, asserted, level) if level >= Level.L2 else "switched_off"
 
 
 async def accept(db: AsyncSession, attempt: Attempt, weighed: Weighed, now: datetime) -> Level:
@@ -133,18 +137,17 @@ async def accept(db: AsyncSession, attempt: Attempt, weighed: Weighed, now: date
     passkey.last_used_at = now
     stream, actor = f"binding:{binding.id}", attempts.visitor_of(attempt)
     passkey.leaf_id = record(db, "passkey.used", stream=stream, actor=actor, data={"id": str(passkey.id)})
-    level = Level(passkey.max_level)
     await accept_customer(
         db,
         attempt,
         customer=await known_customers.of_binding(services, binding),
         hashes=(binding.customer_hash, await pairs.pair_hash(services, binding.handle_hash, binding.customer_hash)),
         method=rules.PASSKEY,
-        level=level,
+        level=weighed.level,
         acr="",
         now=now,
     )
-    return level
+    return weighed.level
 
 
 def refuse(db: AsyncSession, attempt: Attempt, reason: str) -> NoReturn:
@@ -163,6 +166,18 @@ async def _found(db: AsyncSession, credential_id: bytes) -> tuple[Passkey, Bindi
     binding = await db.get_one(Binding, passkey.binding_id, with_for_update=True, populate_existing=True)
     await db.refresh(passkey, with_for_update=True)
     return passkey, binding
+
+
+async def _worth(db: AsyncSession, attempt: Attempt, passkey: Passkey) -> Level:
+    """What the passkey gives now; on the way back, behind the handle as it was proved when the binding was made."""
+    policy = services_of(db).policy
+    handle_method, connector = attempt.handle_method, attempt.connector
+    if handle_method is None:
+        entry = await attempts.bound_by(db, passkey.binding_id)
+        handle_method, connector = (entry.handle_method, entry.connector) if entry is not None else (None, None)
+    if not policy.offers_method(rules.PASSKEY, connector):
+        return Level.L0
+    return rules.level_of_tap(policy, passkey.max_level, handle_method or "")
 
 
 async def _stored(services: Services, passkey: Passkey) -> StoredPasskey:

@@ -21,6 +21,7 @@ from app.binding.rules import Kind, State
 from app.binding.step_up import open_attempt
 from app.binding.unlocking import Unlocked
 from app.database import services_of, transaction
+from app.policy import Method
 from app.services import Services
 from app.sessions.models import Session
 
@@ -46,6 +47,8 @@ async def begin_step_up(services: Services, ports: BindingPorts, *, customer: Cu
     """The question to passkeys that are worth more than this session; raises `RoomLocked`, `MethodNotOffered`."""
     async with transaction(services) as db:
         session = await require_in_room(db, customer, services.clock())
+        if Method.PASSKEY not in services.policy.step_up:
+            raise MethodNotOffered
         return await _ask_own(db, ports, session, Kind.STEP_UP, above=session.level)
 
 
@@ -55,7 +58,7 @@ async def finish_step_up(services: Services, ports: BindingPorts, *, session_id:
     async with transaction(services) as db:
         attempt = await _pending(db, session_id, Kind.STEP_UP, now)
         weighed = await _weighed(db, ports, attempt, answer, now)
-        if weighed.passkey.max_level <= attempt.level:
+        if weighed.level <= attempt.level:
             refuse(db, attempt, "no_higher_level")
         level = await accept(db, attempt, weighed, now)
         return Unlocked(level, await raise_session(db, attempt, level, now))

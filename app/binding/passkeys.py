@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Actor, Customer
 from app.audit.service import record
 from app.binding import known_customers, notices, passkey_challenges, rules
-from app.binding.errors import EnoughPasskeys, PasskeyNeedsMore, PasskeyNotAdded
+from app.binding.errors import EnoughPasskeys, MethodNotOffered, PasskeyNeedsMore, PasskeyNotAdded
 from app.binding.models import Binding, Passkey
 from app.binding.passkey_challenges import KEY
 from app.binding.ports import BindingPorts
@@ -107,7 +107,10 @@ async def listed(db: AsyncSession, customer: Customer) -> tuple[PasskeyFact, ...
 
 
 async def begin_registration(services: Services, ports: BindingPorts, *, customer: Customer) -> dict[str, Any]:
-    """What the browser is to ask its authenticator. Raises `RoomLocked`, `PasskeyNeedsMore`, `EnoughPasskeys`."""
+    """What the browser is to ask its authenticator.
+
+    Raises `RoomLocked`, `MethodNotOffered`, `PasskeyNeedsMore`, `EnoughPasskeys`.
+    """
     async with transaction(services) as db:
         session, binding = await _room_of(db, customer)
         found = await _require_room_for_one_more(db, binding)
@@ -169,6 +172,8 @@ async def _room_of(db: AsyncSession, customer: Customer) -> tuple[Session, Bindi
     session = await require_in_room(db, customer, now)
     if binding is None or not is_live(binding, now):
         raise NotFound
+    if not services_of(db).policy.offers_method(rules.PASSKEY, None):
+        raise MethodNotOffered
     _require_level(session.level)
     return session, binding
 
@@ -209,7 +214,9 @@ async def _keep(db: AsyncSession, session: Session, customer: Customer, made: Ne
     services = services_of(db)
     now = services.clock()
     passkey_id = new_id(now)
-    level = rules.level_of_passkey(session.level, backup_eligible=made.backup_eligible, model=made.model)
+    level = rules.level_of_passkey(
+        services.policy, session.level, backup_eligible=made.backup_eligible, model=made.model
+    )
     document = {"credential": b64url(names.credential_id), "holder": b64url(names.user_handle)}
     synced = "yes" if made.backup_eligible else "no"
     data: dict[str, str | int] = {"id": str(passkey_id), "max_level": int(level), "synced": synced}

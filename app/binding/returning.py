@@ -18,6 +18,7 @@ from app.binding.errors import AttemptOver, PasskeyNotAccepted
 from app.binding.models import Attempt
 from app.binding.passkey_proof import Weighed, accept, question_of, weigh
 from app.binding.ports import BindingPorts
+from app.binding.reproof import reproof_of
 from app.binding.room_entry import customer_of, lock_room
 from app.binding.rules import Kind, State
 from app.binding.starting import cancel_own, visitor_for
@@ -79,7 +80,7 @@ async def finish_return(
             raise PasskeyNotAccepted from None
         weighed = await weigh(db, ports, attempt, answer, now)
         if not isinstance(weighed, str):
-            weighed = await _addressed(db, attempt, weighed)
+            weighed = await _addressed(db, attempt, weighed, now)
         if isinstance(weighed, str):
             data = {"reason": weighed, "step": rules.PASSKEY}
             await attempts.move(db, attempt, State.REFUSED, "attempt.refused", data)
@@ -87,12 +88,16 @@ async def finish_return(
         return await _enter(db, attempt, weighed, now)
 
 
-async def _addressed(db: AsyncSession, attempt: Attempt, weighed: Weighed) -> Weighed | str:
+async def _addressed(db: AsyncSession, attempt: Attempt, weighed: Weighed, now: datetime) -> Weighed | str:
     """A room is entered from the links of its own handle's cases, and from no other."""
     case = await db.get(Case, attempt.case_id) if attempt.case_id else None
     if case is None:
         return "unknown_link"
-    return weighed if case.author_hash == weighed.binding.handle_hash else "other_account"
+    if case.author_hash != weighed.binding.handle_hash:
+        return "other_account"
+    # One factor brings back only who has lately shown the whole way that account and customer are theirs.
+    due = await reproof_of(db, weighed.binding, now)
+    return weighed if due is None else "reproof_needed"
 
 
 async def _enter(db: AsyncSession, attempt: Attempt, weighed: Weighed, now: datetime) -> Returned:

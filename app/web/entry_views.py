@@ -13,9 +13,11 @@ from app.binding import queries
 from app.binding.flows import Leaving as LeavingFor
 from app.binding.ports import BindingPorts
 from app.binding.queries import AttemptView
+from app.binding.rules import PASSKEY
 from app.database import reading
 from app.errors import RiserboError
 from app.http.proxies import network_of
+from app.policy import Policy
 from app.services import Services
 from app.sessions.dependencies import VISITOR_COOKIE
 from app.web.facts import at_name
@@ -40,6 +42,12 @@ def ports_of(request: Request) -> BindingPorts:
     """The ports that `main` gave this door."""
     ports: BindingPorts = request.app.state.binding_ports
     return ports
+
+
+def policy_of(request: Request) -> Policy:
+    """The bank's policy."""
+    services: Services = request.app.state.services
+    return services.policy
 
 
 async def attempt_view(services: Services, session_id: UUID, slug: str) -> AttemptView:
@@ -155,6 +163,7 @@ def customer_choice(
         methods=customer_methods(ports_of(request)),
         identifier=typed.get("identifier", view.identifier),
         method=typed.get("method", view.customer_method),
+        passkey=policy_of(request).offers_method(PASSKEY, view.connector),
     )
 
 

@@ -75,7 +75,14 @@ NoticeName = Literal[
     "export_requested",
 ]
 ServiceText = Literal[
-    "room_opened", "stepped_up", "step_up_asked", "agent_changed", "room_locked", "room_unlocked", "room_closed"
+    "room_opened",
+    "stepped_up",
+    "step_up_asked",
+    "agent_changed",
+    "room_locked",
+    "room_unlocked",
+    "room_closed",
+    "answer_expired",
 ]
 
 
@@ -127,6 +134,8 @@ class Landing(CasePage):
     """GET /c/{slug}: no look-up, no cookie, nothing but the slug in the form's address."""
 
     TEMPLATE = "customer/landing.html"
+
+    passkey: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +208,7 @@ class CustomerChoice(CasePage):
     methods: tuple[CustomerMethod, ...]
     identifier: str = ""
     method: str = ""
+    passkey: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,48 +346,6 @@ class Authenticator(Page):
 
     secret: str
     account: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotMe(Page):
-    """Says "this was not me": the reference from the notice, typed; the answer is the same for unknown ones."""
-
-    TEMPLATE = "not_me.html"
-
-    reference: str = ""
-    done: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerifyAnswer:
-    """Never a bare yes: the official account, the network and the answered post; all empty when not ours."""
-
-    ours: bool
-    account: str = ""
-    network: str = ""
-    answered: str = ""
-    posted_at: datetime | None = None
-    url: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verify(Page):
-    """Is this reply, link or account the bank's own; asked by anybody."""
-
-    TEMPLATE = "verify.html"
-
-    text: str = ""
-    answer: VerifyAnswer | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Privacy(Page):
-    """The privacy and recording notice; `years` is how long the conversation is kept."""
-
-    TEMPLATE = "privacy.html"
-
-    years: int = 10
-    controller: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

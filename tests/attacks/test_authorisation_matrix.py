@@ -115,10 +115,12 @@ GET /privacy                               ok   ok   ok   ok   ok   ok
 GET /room                                 401  401  401   ok   ok  401
 GET /room/authenticator                   401  401  401   ok   ok  401
 GET /room/authenticator.svg               401  401  401   ok   ok  401
+GET /room/binding                         401  401  401   ok   ok  401
 GET /room/events                          401  401  401   ok   ok  401
 GET /room/passkeys                        401  401  401  403  403  401
 GET /signin/{connector}/callback          403  403  403  403  403  403
 GET /signin/{connector}/callback/{server} 403  403  403  403  403  403
+GET /trust.json                            ok   ok   ok   ok   ok   ok
 GET /verify                                ok   ok   ok   ok   ok   ok
 POST /c/{slug}/confirm                    401  409  409  409  409  401
 POST /c/{slug}/customer                   401   ok  409  409  409  401
@@ -132,11 +134,13 @@ POST /c/{slug}/passkey/question            ok   ok   ok   ok   ok   ok
 POST /c/{slug}/start                       ok   ok   ok   ok   ok   ok
 POST /not-me                               ok   ok   ok   ok   ok   ok
 POST /room/authenticator                  401  401  401   ok   ok  401
+POST /room/binding/revoke                 401  401  401   ok   ok  401
 POST /room/messages                       401  401  401   ok   ok  401
 POST /room/passkeys                       401  401  401  403  403  401
 POST /room/passkeys/question              401  401  401  403  403  401
 POST /room/passkeys/{passkey_id}/remove   401  401  401  403  403  401
 POST /room/rating                         401  401  401   ok   ok  401
+POST /room/receipt                        401  401  401   ok   ok  401
 POST /room/step-up                        401  401  401   ok   ok  401
 POST /room/step-up/passkey                401  401  401   ok   ok  401
 POST /room/step-up/passkey/question       401  401  401   ok   ok  401

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from app.web import passkey_views, views
+from app.web import own_views, passkey_views, public_views, views
 from app.web import staff_views as desk
 from app.web.views import Page
 
@@ -65,7 +65,7 @@ ROOM = views.Room(
     idle_left=840, ends_at=NOW + timedelta(hours=8), may_enrol=True, step_up=METHODS[3:],
     post=views.PublicPost(author="@giulia", text=POST_TEXT, at=ago(40)),
 )  # fmt: skip
-OURS = views.VerifyAnswer(
+OURS = public_views.VerifyAnswer(
     ours=True, account="@bancaesempio", network="Square", answered=POST_TEXT, posted_at=ago(30),
     url="http://square.localhost/posts/12",
 )  # fmt: skip
@@ -241,17 +241,46 @@ def _passkey_pages() -> dict[str, Page]:
     }
 
 
+def _own_pages() -> dict[str, Page]:
+    looks = (
+        own_views.LookRow(role="agent", act="watched_room", first=ago(40), last=ago(2), times=3),
+        own_views.LookRow(role="supervisor", act="read_room", first=ago(5), last=ago(5), times=1),
+        own_views.LookRow(role="agent", act="replied", first=ago(90), last=ago(90), times=1),
+        own_views.LookRow(role="agent", act="took_case", first=ago(95), last=ago(95), times=1),
+        own_views.LookRow(role="agent", act="read_case", first=ago(99), last=ago(4), times=12),
+    )
+    own = own_views.OwnBinding(
+        site=SITE, now=NOW, handle="@giulia", network="Square", level=3, created_at=ago(60 * 24 * 40), proved_at=ago(30),
+        expires_at=NOW + timedelta(days=180), handle_until=NOW + timedelta(days=90),
+        customer_until=NOW + timedelta(days=180), proofs=STRONG, looks=looks, session_began=ago(30),
+        session_ends=NOW + timedelta(minutes=30), older_hidden=False, trust_address="http://bank.localhost/trust.json",
+        means=(
+            own_views.MeansRow(kind="passkey", since=ago(60 * 24 * 30), max_level=3),
+            own_views.MeansRow(kind="totp", since=ago(60 * 24 * 20), max_level=2),
+        ),
+    )  # fmt: skip
+    return {
+        "own": own,
+        "own-low": replace(
+            own, level=2, created_at=None, means=(), looks=(), older_hidden=True, error="This is too long."
+        ),
+        "own-revoke": own_views.RevokeOwn(site=SITE, now=NOW, handle="@giulia", network="Square"),
+    }
+
+
 def _public_pages() -> dict[str, Page]:
-    verify = views.Verify(site=SITE, now=NOW)
-    not_me = views.NotMe(site=SITE, now=NOW)
+    verify = public_views.Verify(site=SITE, now=NOW)
+    not_me = public_views.NotMe(site=SITE, now=NOW)
     problem = views.Problem(site=SITE, now=NOW, status=404, error="There is nothing here, or it is not for you.")
     return {
         "verify": verify,
         "verify-ours": replace(verify, text=f"http://bank.localhost/c/{SLUG}", answer=OURS),
-        "verify-not-ours": replace(verify, text=TRAP, answer=views.VerifyAnswer(ours=False)),
+        "verify-not-ours": replace(verify, text=TRAP, answer=public_views.VerifyAnswer(ours=False)),
         "not-me": not_me,
         "not-me-done": replace(not_me, done=True),
-        "privacy": views.Privacy(site=replace(SITE, demo=False), now=NOW, controller="Banca Esempio S.p.A., Milano"),
+        "privacy": public_views.Privacy(
+            site=replace(SITE, demo=False), now=NOW, controller="Banca Esempio S.p.A., Milano"
+        ),
         "problem": problem,
         "problem-busy": replace(problem, status=503, retry_after=3, reference="req-0193"),
         "problem-bug": replace(problem, status=500, error="", reference="req-0194"),
@@ -335,6 +364,7 @@ def page_samples() -> dict[str, Page]:
     return {
         **_customer_pages(),
         **_room_pages(),
+        **_own_pages(),
         **_public_pages(),
         **_case_pages(),
         **_desk_pages(),

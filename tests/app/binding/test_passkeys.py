@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ from app.database import reading, transaction
 from app.demo.soft_passkey import PRESENT, SYNCED, SoftPasskey
 from app.errors import NotFound, RiserboError
 from app.permissions import Level
+from app.policy import Handles, Method, Methods
 from app.sessions import service as sessions
 from app.sessions.models import Session
 from security.encoding import b64url, unb64url
@@ -333,7 +334,44 @@ async def test_after_180_days_the_whole_way_is_needed(bank: Bank) -> None:
     await sweeping.sweep(bank.services)
     with pytest.raises(PasskeyNotAccepted):
         await Browser(bank, slug).tap(key)
-    assert (await bank.reasons())[-1] in ("binding_over", "reproof_due")
+    assert (await bank.reasons())[-1] == "binding_over"
+
+
+async def test_after_90_days_one_tap_is_not_enough_and_the_handle_proved_anew_is(bank: Bank) -> None:
+    slug = await bank.complaint()
+    key = await enrol(bank, await bound_by_identity(bank, slug=slug))
+    bank.clock.pass_by(days=90)
+    await refused_with(bank, "reproof_needed", Browser(bank, slug).tap(key))
+    assert (await (await proved_by_passkey(bank, slug, key)).confirm()).level == Level.L3
+    assert (await Browser(bank, slug).tap(key)).level == Level.L3
+
+
+async def test_where_the_bank_switches_passkeys_off_none_is_made_and_none_opens(bank: Bank) -> None:
+    slug = await bank.complaint()
+    bound = await bound_by_identity(bank, slug=slug)
+    key = await enrol(bank, bound)
+    off = Methods(passkey=Level.L0, passkey_device_bound=Level.L0)
+    bank.services.policy = replace(bank.services.policy, methods=off)
+    with pytest.raises(MethodNotOffered):
+        await enrol(bank, bound)
+    await refused_with(bank, "switched_off", Browser(bank, slug).tap(key))
+
+
+async def test_a_policy_that_thinks_less_of_them_counts_for_those_made_before(bank: Bank) -> None:
+    slug = await bank.complaint()
+    key = await enrol(bank, await bound_by_identity(bank, slug=slug))
+    bank.services.policy = replace(bank.services.policy, handles=Handles(sign_in=Level.L2, direct_message=Level.L2))
+    assert (await Browser(bank, slug).tap(key)).level == Level.L2
+
+
+async def test_where_passkeys_raise_nothing_a_step_up_does_not_ask_for_them(bank: Bank) -> None:
+    slug = await bank.complaint()
+    await enrol(bank, await bound_by_identity(bank, slug=slug))
+    await bank.work()
+    bound = await bound_by_sms(bank, slug=slug)
+    bank.services.policy = replace(bank.services.policy, step_up=frozenset({Method.IDENTITY}))
+    with pytest.raises(MethodNotOffered):
+        await passkey_raising.begin_step_up(bank.services, bank.ports, customer=customer_of(bound))
 
 
 async def tap_as_customer(bank: Bank, visitor: Visitor, key: SoftPasskey) -> None:
