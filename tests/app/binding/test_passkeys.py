@@ -327,6 +327,19 @@ async def test_it_ends_with_its_binding_and_stays_ended_when_that_is_made_anew(b
     await refused_with(bank, "revoked", Browser(bank, slug).tap(key))
 
 
+async def test_not_me_ends_the_passkeys_of_a_link_that_had_ended_already(bank: Bank) -> None:
+    slug = await bank.complaint()
+    key = await enrol(bank, await bound_by_identity(bank, slug=slug))
+    await bank.work()
+    bank.clock.pass_by(days=180)
+    await sweeping.sweep(bank.services)
+    await revoking.not_me(bank.services, reference=await reference_from(bank))
+    assert [row.state for row in await bank.all(Passkey)] == ["revoked"]
+    bank.clock.pass_by(hours=25)
+    await bound_by_identity(bank, slug=slug)
+    await refused_with(bank, "revoked", Browser(bank, slug).tap(key))
+
+
 async def test_after_180_days_the_whole_way_is_needed(bank: Bank) -> None:
     slug = await bank.complaint()
     key = await enrol(bank, await bound_by_identity(bank, slug=slug))
