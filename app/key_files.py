@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from security import jwts
 from security.encoding import b64url, unb64url
 from security.errors import SecurityError
 from security.keys import KeyRing
@@ -60,19 +61,37 @@ def read_signing_key(path: Path) -> SigningKey:
         raise KeyFileRefused(f"{path.name} is no signing key ({type(fault).__name__})") from None
 
 
+def make_client_key_file(path: Path) -> None:
+    """A new key pair by which an identity provider knows us (private JWK, P-256)."""
+    _write_new(path, dict(jwts.SigningKey.new().private_jwk()))
+
+
+def read_client_key(path: Path) -> jwts.SigningKey:
+    """The pair of a file; raises `KeyFileRefused`, also for one that others can read."""
+    try:
+        _require_private(path)
+        return jwts.SigningKey.of_jwk(_read(path))
+    except SecurityError:
+        raise KeyFileRefused(f"{path.name} is no private key on P-256") from None
+
+
 def check_key_file(path: Path, *, demo: bool) -> None:
     """Raise `KeyFileRefused` unless the file may be used: not the demo's, not readable by others, no weak key."""
     document = _read(path)
     if document.get("demo") and not demo:
         raise KeyFileRefused(f"{path.name} was made for the demonstration; make real keys with `riserbo init`")
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise KeyFileRefused(f"{path.name} can be read by others; allow only its owner (chmod 600)")
+    _require_private(path)
     if "keys" in document:
         try:
             versions = {int(number): Secret(unb64url(text)) for number, text in document["keys"].items()}
             KeyRing(versions, int(document["current"]))
         except (KeyError, ValueError, SecurityError) as fault:
             raise KeyFileRefused(f"{path.name} holds a weak or damaged key ({type(fault).__name__})") from None
+
+
+def _require_private(path: Path) -> None:
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyFileRefused(f"{path.name} can be read by others; allow only its owner (chmod 600)")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from app.audit.sequencer import start_log
 from app.audit.signer import Signer
 from app.binding.facts import facts_of_case
 from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
+from app.binding.openid_provider import OpenIdProvider
 from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
 from app.cases.routes import router as case_routes
@@ -32,7 +33,8 @@ from app.conversations.routes import router as conversation_routes
 from app.database import create_engines
 from app.directory.csv_file import CsvDirectory
 from app.directory.http_service import HttpDirectory
-from app.directory.port import CustomerDirectory
+from app.directory.phone_changes import PhoneChanges, SimSwapService
+from app.directory.port import CustomerDirectory, IdentifierKind
 from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
@@ -46,11 +48,15 @@ from app.http.request_ids import RequestIds
 from app.http.server import Listener
 from app.http.storage_faults import install_storage_faults
 from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
+from app.oauth.client import OAuthClient
+from app.oauth.server import AuthorizationServer
 from app.outbound import OutboundClient
 from app.permissions import Level
+from app.policy.file import judged_policy
+from app.policy.sense import ground_of
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
-from app.settings import Settings
+from app.settings import IdentityProviderSettings, Settings
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
 from app.web.cross_origin import CrossSiteWrites
@@ -87,6 +93,7 @@ class Parts:
     providers: Sequence[OfferedProvider]
     senders: Senders
     directory: CustomerDirectory
+    phone_changes: PhoneChanges | None = None
     demo: bool = False
     demo_start: str = ""
 
@@ -133,6 +140,7 @@ def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:
         _providers(settings, outbound),
         _senders(settings, outbound),
         _directory(settings, outbound),
+        _phone_changes(settings, outbound),
     )
 
 
@@ -154,21 +162,36 @@ def _connectors(settings: Settings, outbound: OutboundClient) -> list[Connector]
 
 
 def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProvider]:
-    return [
-        OfferedProvider(
-            name=one.name,
-            label=one.label,
-            port=HttpIdentityProvider(
-                name=one.name,
-                base_url=one.url,
-                client_id=one.client_id,
-                client_secret=settings.secret(one.secret_file),
-                outbound=outbound,
-            ),
-            relay_resistant={acr: Level(level) for acr, level in one.relay_resistant.items()},
-        )
-        for one in settings.identity_providers
-    ]
+    return [_provider(settings, one, outbound) for one in settings.identity_providers]
+
+
+def _provider(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
+    levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
+    secret = settings.secret(one.secret_file) if one.secret_file else None
+    if one.kind == "http" and secret is not None:
+        kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
+        return OfferedProvider(one.name, one.label, kyc, levels, approval=one.approval)
+    key = key_files.read_client_key(settings.path(one.key_file)) if one.key_file else None
+    openid = OpenIdProvider(
+        name=one.name,
+        client=OAuthClient(AuthorizationServer(one.url, outbound), one.client_id, key=key, secret=secret),
+        acrs=levels,
+        claim=one.claim,
+        kind=IdentifierKind(one.named_by),
+        scope=one.scope,
+        from_userinfo=one.userinfo,
+        tells_when=one.tells_when,
+        prompt=one.prompt,
+    )
+    return OfferedProvider(
+        one.name,
+        one.label,
+        openid,
+        levels,
+        look=openid.look,
+        public_key=key.public_jwk() if key else None,
+        approval=one.approval,
+    )
 
 
 def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
@@ -187,6 +210,11 @@ def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
         )
         mail = SmtpMail(server)
     return Senders(sms, mail)
+
+
+def _phone_changes(settings: Settings, outbound: OutboundClient) -> PhoneChanges | None:
+    wanted = settings.sim_swap
+    return SimSwapService(wanted.url, settings.secret(wanted.token_file), outbound) if wanted else None
 
 
 def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirectory:
@@ -218,11 +246,14 @@ async def assemble(
 ) -> Installation:
     """A ready installation on migrated databases; raises `NotReady`."""
     check_ready(settings, parts)
+    policy, wrong = judged_policy(settings.data, ground_of(parts.providers, parts.connectors))
+    if wrong:
+        raise NotReady(wrong)
     write, read = create_engines(settings.main_database)
     key_engine, key_reader = create_engines(settings.key_database)
     await key_reader.dispose()
     vault = Vault(KeyFile(settings.keys / key_files.KEK_FILE), key_engine, clock)
-    services = Services(write, read, vault, outbound, clock)
+    services = Services(write, read, vault, outbound, clock, policy)
     services.lane = lane_of(services)
     services.lane.start()
     log_key = key_files.read_signing_key(settings.keys / key_files.LOG_KEY_FILE)
@@ -245,6 +276,7 @@ async def assemble(
             senders=parts.senders,
             providers=parts.providers,
             language=settings.language,
+            phone_changes=parts.phone_changes,
         ),
         compliance=CompliancePorts(
             folder=settings.exports,

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.service import record
 from app.binding import attempts, known_customers, pairs, passkey_challenges, rules
+from app.binding.brands import brand_of, require_offered
 from app.binding.customer_proof import accept_customer
 from app.binding.errors import PasskeyNotAccepted
 from app.binding.models import Attempt, Binding, Passkey
@@ -56,6 +57,7 @@ async def begin_customer_passkey(
     async with transaction(services) as db:
         attempt = await attempts.of_session(db, session_id, services.clock(), slug=slug)
         attempts.require_state(attempt, State.HANDLE_OK, State.CUSTOMER_PENDING)
+        await require_offered(db, attempt, rules.PASSKEY)
         return await ask(db, ports, attempt)
 
 
@@ -171,12 +173,12 @@ async def _found(db: AsyncSession, credential_id: bytes) -> tuple[Passkey, Bindi
 async def _worth(db: AsyncSession, attempt: Attempt, passkey: Passkey) -> Level:
     """What the passkey gives now; on the way back, behind the handle as it was proved when the binding was made."""
     policy = services_of(db).policy
-    handle_method, connector = attempt.handle_method, attempt.connector
+    if not policy.offers_method(rules.PASSKEY, await brand_of(db, attempt)):
+        return Level.L0
+    handle_method = attempt.handle_method
     if handle_method is None:
         entry = await attempts.bound_by(db, passkey.binding_id)
-        handle_method, connector = (entry.handle_method, entry.connector) if entry is not None else (None, None)
-    if not policy.offers_method(rules.PASSKEY, connector):
-        return Level.L0
+        handle_method = entry.handle_method if entry is not None else None
     return rules.level_of_tap(policy, passkey.max_level, handle_method or "")
 
 

@@ -1,7 +1,7 @@
 """The passkeys of a binding: registered in its room at L3 or above, listed, removed, revoked with it.
 
 A passkey belongs to its binding, as an authenticator app does: it proves this customer behind this handle, nobody else
-(docs/decisions/0015).
+(docs/decisions/0016).
 """
 
 from __future__ import annotations

@@ -417,7 +417,7 @@ async def test_with_the_handle_proved_anew_it_proves_the_customer_and_lengthens_
 
 
 async def test_it_proves_nobody_behind_another_handle(bank: Bank) -> None:
-    """The same customer even: a passkey belongs to its binding (decision 15)."""
+    """The same customer even: a passkey belongs to its binding (decision 16)."""
     key = await enrol(bank, await bound_by_identity(bank))
     with pytest.raises(PasskeyNotAccepted):
         await proved_by_passkey(bank, await bank.complaint("marco"), key, "marco")
