@@ -49,7 +49,7 @@ class OAuthClient:
         key: SigningKey | None = None,
         secret: Secret | None = None,
     ) -> None:
-        if len([one for one in (key, secret) if one is not None]) != 1:
+        if (key is None) is (secret is None):
             raise ValueError("a client has a key or a secret, one of them")
         self.server: Final = server
         self.client_id: Final = client_id
