@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import key_files
 from app.admin import create_admin_app
+from app.agents.dependencies import install_staff_refusals
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
@@ -65,6 +66,7 @@ from app.web.error_pages import error_words, render_error
 from app.web.headers import SecurityHeaders
 from app.web.own_pages import router as own_pages
 from app.web.pages import PageSettings
+from app.web.passkey_pages import router as passkey_pages
 from app.web.public_pages import router as public_pages
 from app.web.reports import router as report_routes
 from app.web.room_pages import router as room_pages
@@ -308,7 +310,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, own_pages, public_pages):
+    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages):
         app.include_router(router)
     return app
 
@@ -351,7 +353,9 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)
     app.include_router(report_routes)
-    install_storage_faults(app, install_problem_handlers(app, render_error, error_words))
+    answers = install_problem_handlers(app, render_error, error_words)
+    install_storage_faults(app, answers)
+    install_staff_refusals(app, answers)
     app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
     app.add_middleware(BodyLimits)
     app.add_middleware(SecurityHeaders, https=house.settings.https)
