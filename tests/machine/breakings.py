@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Customer
-from app.binding import attempts, confirming, flows, handle_proof, revoking, rules, starting, unlocking
+from app.binding import attempts, confirming, flows, handle_proof, passkey_proof, revoking, rules, starting, unlocking
 from app.binding.models import Attempt, Binding, Flow
 from app.binding.rules import Kind
 from app.cases.queries import case_by_slug
@@ -28,7 +28,10 @@ from app.database import transaction
 from app.permissions import DataClass, Level
 from app.services import Services
 from app.sessions import service as sessions
+from security.errors import PasskeyRefused
+from security.passkeys import Asserted, RelyingParty
 from tests.machine.promises import Promise
+from tests.machine.world import COPY
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,18 @@ def _room_of_the_handle() -> Iterator[None]:
         yield
 
 
+def _passkey_of_any_place() -> AbstractContextManager[Any]:
+    checked = passkey_proof.check_assertion
+
+    def anywhere(answer: str, *, party: RelyingParty, **given: Any) -> Asserted:
+        try:
+            return checked(answer, party=party, **given)
+        except PasskeyRefused:
+            return checked(answer, party=replace(party, origin=COPY), **given)
+
+    return patch.object(passkey_proof, "check_assertion", anywhere)
+
+
 def _disowned_goes_on() -> AbstractContextManager[Any]:
     async def nothing(*_: object) -> None:
         return
@@ -191,6 +206,11 @@ BREAKINGS: Final[dict[str, Breaking]] = {
         "a room belongs to the account, whoever the customer is",
         _room_of_the_handle,
         frozenset({Promise.SECRET, Promise.OWN}),
+    ),
+    "passkey-of-any-place": Breaking(
+        "a passkey may have been asked for by a copy of our pages",
+        _passkey_of_any_place,
+        frozenset({Promise.SECRET, Promise.RIGHT}),
     ),
     "disowned-link-goes-on": Breaking(
         "who said that it was not them changes nothing for those inside", _disowned_goes_on, frozenset({Promise.ENDED})

@@ -7,8 +7,9 @@ would put somebody into a room.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -20,7 +21,11 @@ from app.binding import (
     handle_proof,
     identity_proof,
     leaving,
+    passkey_proof,
+    passkey_raising,
+    passkeys,
     queries,
+    returning,
     revoking,
     starting,
     step_up,
@@ -34,6 +39,7 @@ from app.conversations.posting import post_message
 from app.conversations.queries import Entry, Window
 from app.conversations.reading import read_as_customer
 from app.database import reading, transaction
+from app.demo.soft_passkey import SoftPasskey
 from app.errors import RiserboError, Unauthenticated
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
@@ -43,6 +49,8 @@ from security.secret import Secret
 from tests.machine.ground import NETWORK_OF_VISITORS, Callback, Ground, Person, Request
 
 PROVIDERS: Final = ("id", "push")
+Tap = Callable[[dict[str, Any]], str]
+"""What a person's device answers to a question of a passkey."""
 
 
 class NotMine(RiserboError):
@@ -73,6 +81,7 @@ class Browser:
     pending: Request | None = None
     sessions: set[UUID] = field(default_factory=set)
     secrets: dict[UUID, Secret] = field(default_factory=dict)
+    keys: list[SoftPasskey] = field(default_factory=list)
     written: int = 0
 
     async def session(self) -> Session | None:
@@ -227,6 +236,45 @@ class Browser:
         await authenticator.add_authenticator(services, customer=customer, code=self.shown(secret))
         self.secrets[customer.binding_id] = secret
         await self.ground.work()
+
+    async def add_passkey(self) -> None:
+        """A passkey of this room, on this person's device."""
+        services, ports, customer = self.ground.services, self.ground.ports, await self._customer()
+        made = SoftPasskey(ports.party.origin, ports.host)
+        asked = await passkeys.begin_registration(services, ports, customer=customer)
+        await passkeys.finish_registration(services, ports, customer=customer, answer=made.create(asked))
+        self.keys.append(made)
+        await self.ground.work()
+
+    async def come_back(self, slug: str, tap: Tap) -> None:
+        """From the link into the room, by a passkey alone."""
+        services, ports, session = self.ground.services, self.ground.ports, await self.session()
+        asked = await returning.begin_return(services, ports, slug=slug, session_id=session.id if session else None)
+        await self._take(asked.session_token)
+        self.slug = slug
+        answer = tap(asked.options)
+        done = await returning.finish_return(services, ports, slug=slug, session_id=await self._mine(), answer=answer)
+        await self._take(done.session_token)
+
+    async def prove_by_passkey(self, tap: Tap) -> None:
+        services, ports, session_id = self.ground.services, self.ground.ports, await self._mine()
+        asked = await passkey_proof.begin_customer_passkey(services, ports, session_id=session_id, slug=self.slug)
+        await passkey_proof.finish_customer_passkey(
+            services, ports, session_id=session_id, slug=self.slug, answer=tap(asked)
+        )
+
+    async def unlock_by_passkey(self, tap: Tap) -> None:
+        services, ports, session_id = self.ground.services, self.ground.ports, await self._mine()
+        asked = await passkey_raising.begin_unlock(services, ports, session_id=session_id)
+        done = await passkey_raising.finish_unlock(services, ports, session_id=session_id, answer=tap(asked))
+        await self._take(done.session_token)
+
+    async def step_up_by_passkey(self, tap: Tap) -> None:
+        services, ports, customer = self.ground.services, self.ground.ports, await self._customer()
+        asked = await passkey_raising.begin_step_up(services, ports, customer=customer)
+        session_id = customer.session_id
+        done = await passkey_raising.finish_step_up(services, ports, session_id=session_id, answer=tap(asked))
+        await self._take(done.session_token)
 
     def shown(self, secret: Secret) -> str:
         """What an authenticator app shows now."""

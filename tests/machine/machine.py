@@ -32,7 +32,7 @@ from tests.support.house import Blueprint
 
 WHO: Final = st.sampled_from(("victim", "attacker"))
 LINK: Final = st.sampled_from((VICTIM.name, ATTACKER.name))
-MORE: Final = st.sampled_from(("id", "id_high", "push", "victims_push", "victims_browser"))
+MORE: Final = st.sampled_from(("id", "id_high", "passkey", "victims_passkey", "victims_push", "victims_browser"))
 CLASSES: Final = st.sampled_from((DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY))
 WAITS: Final = st.sampled_from(
     ({"seconds": 20}, {"minutes": 6}, {"minutes": 16}, {"minutes": 35}, {"hours": 9}, {"hours": 25}, {"days": 91})
@@ -77,6 +77,8 @@ class BindingMachine(RuleBasedStateMachine):
             for data_class in (DataClass.ACCOUNT, DataClass.IDENTITY):
                 room = (await ground.rows(Conversation))[0]
                 await self.world.agent_posts(room.id, data_class)
+        if beginning == "victim_in":
+            await self.world.each(self.world.victim.add_passkey)
         if beginning in {"attacker_in", "both_in"}:
             await self.world.go("attacker", ATTACKER.name, "sign_in", "id_high")
         if beginning == "relayed_in":
@@ -99,6 +101,12 @@ class BindingMachine(RuleBasedStateMachine):
         handle = data.draw(st.sampled_from(self.world.ways_to_a_handle("attacker")))
         proof = data.draw(st.sampled_from(self.world.proofs("attacker")))
         self._do(lambda: self.world.go("attacker", link, handle, proof))
+
+    @precondition(lambda self: self.world.victim.keys or self.world.attacker.keys)
+    @rule(link=LINK, way=st.sampled_from(("victim", "attacker", "victims_passkey")))
+    def somebody_comes_back_by_a_passkey(self, link: str, way: str) -> None:
+        who = "attacker" if way == "victims_passkey" else way
+        self._do(lambda: self.world.come_back(who, way, link))
 
     # single acts of a way in
 
@@ -198,13 +206,14 @@ class BindingMachine(RuleBasedStateMachine):
         self._do(lambda: self.world.unlock(who, way))
 
     @precondition(lambda self: self.world.inside)
-    @rule(data=st.data(), act=st.sampled_from(("write", "write", "enrol", "leave", "revoke", "id", "push")))
+    @rule(data=st.data(), act=st.sampled_from(("write", "enrol", "passkey", "leave", "revoke", "id", "push")))
     def somebody_in_a_room_acts(self, data: st.DataObject, act: str) -> None:
         who = self._who_is_inside(data)
         browser = self.world.browser(who)
         acts: dict[str, Callable[[], Awaitable[object]]] = {
             "write": lambda: self.world.write(who),
             "enrol": browser.enrol,
+            "passkey": browser.add_passkey,
             "leave": browser.leave,
             "revoke": browser.revoke,
         }

@@ -128,3 +128,18 @@ async def read(world: World, who: str) -> list[str | None]:
     sight = await world.browser(who).read()
     assert sight is not None
     return [one.data_class for one in sight.entries if one.kind == "message" and one.sender == "agent"]
+
+
+async def test_her_passkey_brings_her_back_and_nobody_else_even_where_she_taps_on_a_copied_page(
+    plan: Blueprint, tmp_path: Path
+) -> None:
+    async with a_world(plan, tmp_path, gullible=True) as world:
+        await world.go("victim", "giulia", "sign_in", "id_high")
+        assert await world.attempt(world.victim.add_passkey)
+        await world.pass_by(swept=True, hours=9)
+        assert await where(world, "victim") is None
+        assert not await world.attempt(lambda: world.come_back("attacker", "victims_passkey", "giulia"))
+        assert not await world.attempt(lambda: world.come_back("victim", "passkey", "marco"))
+        assert world.seen["refused: passkey_not_accepted"] == 2
+        assert await world.attempt(lambda: world.come_back("victim", "passkey", "giulia"))
+        assert await where(world, "victim") == ("giulia", "giulia", 3)

@@ -25,7 +25,7 @@ from app.database import transaction
 from app.errors import RiserboError
 from app.permissions import DataClass
 from app.sessions.models import Session
-from tests.machine.browsers import Browser
+from tests.machine.browsers import Browser, Tap
 from tests.machine.ground import ATTACKER, HIGH, PUSH, STRONG, VICTIM, Callback, Ground, Person, Request
 
 T = TypeVar("T")
@@ -39,7 +39,10 @@ STOLEN_PROOFS: Final = (
     "victims_push",
     "victims_browser",
     "kept_totp",
+    "victims_passkey",
 )
+COPY: Final = "https://chat.bancaesempio.example.copied.example"
+"""Where the attacker's copy of our pages stands."""
 
 
 class NothingToShow(RiserboError):
@@ -109,8 +112,10 @@ class World:
     def proofs(self, who: str) -> list[str]:
         """The same of the proofs of a customer."""
         ways = [way for way in OWN_PROOFS if way != "totp"] + ["totp"] * bool(self.browser(who).secrets)
+        ways += ["passkey"] * bool(self.browser(who).keys)
         if who == "attacker":
             ways += ["victims_browser"] + ["kept_totp"] * bool(self.attacker.secrets)
+            ways += ["victims_passkey"] * (self.gullible and bool(self.victim.keys))
             if self.gullible:
                 ways += ["victims_sms", "victims_email", "victims_push"] + ["victims_totp"] * bool(self.victim.secrets)
         return ways
@@ -146,6 +151,9 @@ class World:
     async def prove_customer(self, who: str, way: str) -> None:
         """A typed code or a redirect; of the stolen ways the victim does her part."""
         browser, whose, method = self.browser(who), self._whose(who, way), _method(way)
+        if method == "passkey":
+            await browser.prove_by_passkey(self.tap(who, way))
+            return
         if method in {"sms", "email", "totp"}:
             await browser.ask_code(method, whose.customer.customer_number)
             await browser.type_code(self.code_of(who, way))
@@ -203,12 +211,32 @@ class World:
             lambda: browser.confirm(looks=who == "victim"),
         )
 
+    def tap(self, who: str, way: str) -> Tap:
+        """The newest passkey of this person, or hers: on the copy of a page, whose place the browser signs along."""
+        keys = self._browser_of(who, way).keys
+        if not keys or (way == "victims_passkey" and not self.gullible):
+            raise NothingToShow
+        changed = {"client": {"origin": COPY}} if way == "victims_passkey" else {}
+        return lambda asked: keys[-1].get(asked, **changed)
+
+    def _browser_of(self, who: str, way: str) -> Browser:
+        return self.victim if self._whose(who, way) is VICTIM else self.attacker
+
+    async def come_back(self, who: str, way: str, link: str) -> None:
+        await self.browser(who).come_back(self.ground.links[link], self.tap(who, way))
+
     async def step_up(self, who: str, way: str) -> None:
+        if _method(way) == "passkey":
+            await self.browser(who).step_up_by_passkey(self.tap(who, way))
+            return
         request = await self.browser(who).step_up(_site(_method(way)))
         await self.approve(who, way, request)
 
     async def unlock(self, who: str, way: str) -> None:
         browser, method = self.browser(who), _method(way)
+        if method == "passkey":
+            await browser.unlock_by_passkey(self.tap(who, way))
+            return
         if method in {"sms", "email", "totp"}:
             await browser.ask_unlock_code(method)
             await browser.type_unlock_code(self.code_of(who, way))
