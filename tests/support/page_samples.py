@@ -214,6 +214,7 @@ def _room_pages() -> dict[str, Page]:
         "locked": locked,
         "locked-code": replace(locked, code_sent=True, kind="sms", error="Some of the values are not valid."),
         "locked-email": replace(locked, code_sent=True, kind="email"),
+        "locked-reproof": replace(locked, reproof=SLUG),
         "locked-totp": replace(locked, code_sent=True, kind="totp"),
         "authenticator": views.Authenticator(
             site=SITE, now=NOW, secret="JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", account="Banca Esempio (@giulia)"
