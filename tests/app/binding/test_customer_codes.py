@@ -263,6 +263,7 @@ async def test_one_attempt_may_ask_for_three_codes(bank: Bank) -> None:
     visitor = await at_the_customer_step(bank)
     for method in ("sms", "email", "sms"):
         await visitor.ask_code(method=method)
+        bank.clock.pass_by(minutes=1)
     with pytest.raises(EnoughCodes):
         await visitor.ask_code()
 

@@ -281,6 +281,7 @@ async def test_one_attempt_may_ask_for_three_codes(bank: Bank) -> None:
     visitor = await bank.visit(await bank.complaint())
     for _ in range(3):
         await visitor.ask_direct_message("@mallory")
+        bank.clock.pass_by(minutes=2)
     with pytest.raises(EnoughCodes):
         await visitor.ask_direct_message("@giulia")
     await visitor.sign_in()
