@@ -89,6 +89,7 @@ async def test_a_look_at_a_link_sets_no_cookie_and_changes_no_row(town: Town) ->
         *(f"{town.giulia.path}{step}" for step in ("", "/handle", "/handle/code", "/customer", "/customer/code")),
         f"{town.giulia.path}/confirm",
         *("/verify", "/not-me", "/privacy", "/room", "/room/events", "/room/authenticator", "/robots.txt"),
+        *("/room/binding", "/trust.json"),
         *("/signin/square/callback?state=x&code=y", "/identity/demo-id/callback?state=x&code=y"),
     ]
     before, leaves = await town.count(), len(await town.leaves("attempt.started"))
