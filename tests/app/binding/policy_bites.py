@@ -313,6 +313,7 @@ async def codes_are_over_for_a_pair_until_another_method_proves_it(bank: Bank) -
         for counter in [await db.get_one(GuessCounter, one.key_hash) for one in await bank.all(GuessCounter)]:
             counter.locks, counter.in_a_row = 2, 2
     sent = len(bank.phone.sms)
+    bank.clock.pass_by(minutes=1)
     await visitor.ask_code()
     assert (await bank.withheld())[-1] == "used_up"
     await visitor.identify()
