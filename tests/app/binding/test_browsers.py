@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from app.binding import returning
 from app.binding.models import KnownBrowser
-from tests.app.binding.bank import Bank
+from tests.app.binding.bank import Bank, bound_by_identity
+from tests.app.binding.test_passkeys import Browser, enrol
 
 NEW = "mai usato prima"
 
@@ -41,3 +43,17 @@ async def test_rows_of_two_bindings_do_not_show_that_one_browser_was_used(bank: 
     hashes = [row.browser_hash for row in await bank.all(KnownBrowser)]
     assert len(set(hashes)) == len(hashes) == 2
     assert all(b"one-browser" not in found for found in hashes)
+
+
+async def test_a_passkeys_tap_in_a_browser_never_used_before_is_told_of_too(bank: Bank) -> None:
+    slug = await bank.complaint()
+    key = await enrol(bank, await bound_by_identity(bank, slug=slug))
+    await bank.work()
+    for browser, told in (("giulias-phone", 0), ("a-new-laptop", 1), ("a-new-laptop", 1)):
+        tapping = Browser(bank, slug)
+        answer = key.get(await tapping.ask())
+        await returning.finish_return(
+            bank.services, bank.ports, slug=slug, session_id=tapping.session_id, answer=answer, browser=browser
+        )
+        await bank.work()
+        assert sum(NEW in text for _, text in bank.phone.sms) == told
