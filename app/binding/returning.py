@@ -78,7 +78,7 @@ async def finish_return(
 ) -> Returned:
     """The answer; raises `PasskeyNotAccepted` in the same words for every refusal, which ends the attempt.
 
-    The channel on file hears of a `browser` that the binding was never used from: a synced passkey may be on any device.
+    The channel on file hears of a `browser` that the binding was never used from: a synced passkey may be anywhere.
     """
     if session_id is None:
         raise PasskeyNotAccepted
