@@ -98,6 +98,7 @@ async def test_a_look_at_a_link_sets_no_cookie_and_changes_no_row(town: Town) ->
             "/room/passkeys",
             "/robots.txt",
         ),
+        *("/room/binding", "/trust.json"),
         *("/signin/square/callback?state=x&code=y", "/identity/demo-id/callback?state=x&code=y"),
     ]
     before, leaves = await town.count(), len(await town.leaves("attempt.started"))
