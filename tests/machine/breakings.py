@@ -36,11 +36,15 @@ from tests.machine.world import COPY
 
 @dataclass(frozen=True)
 class Breaking:
-    """`breaks` are the promises that may be the first to fall."""
+    """`breaks` are the promises that may be the first to fall, `powers` those of the attacker that it takes.
+
+    Powers are (account hijacked, victim gullible): who is the account's holder by theft breaks no promise as it.
+    """
 
     says: str
     plant: Callable[[], AbstractContextManager[Any]]
     breaks: frozenset[Promise]
+    powers: tuple[bool, bool] = (False, True)
 
 
 def _link_as_bearer() -> AbstractContextManager[Any]:
@@ -186,18 +190,25 @@ BREAKINGS: Final[dict[str, Breaking]] = {
         frozenset({Promise.RIGHT}),
     ),
     "no-level-check-on-reading": Breaking(
-        "a session reads its whole room at any level", _everything_is_read, frozenset({Promise.SECRET})
+        "a session reads its whole room at any level",
+        _everything_is_read,
+        frozenset({Promise.SECRET}),
+        (True, True),
     ),
     "relay-resistant-table-ignored": Breaking(
         "every provider's answer is worth level 3", _every_acr_is_strong, frozenset({Promise.SECRET})
     ),
     "typed-code-unlocks-level-3": Breaking(
-        "a typed code opens a locked room at level 3", _codes_open_high, frozenset({Promise.SECRET})
+        "a typed code opens a locked room at level 3",
+        _codes_open_high,
+        frozenset({Promise.SECRET}),
+        (True, True),
     ),
     "step-up-by-another-customer": Breaking(
         "a step-up may name somebody else than the bound customer",
         lambda: _never_refused_for("other_customer"),
         frozenset({Promise.SECRET}),
+        (True, True),
     ),
     "name-taken-for-the-account": Breaking(
         "an account is compared by its name of today", _name_is_identity, frozenset({Promise.RIGHT})
@@ -206,6 +217,7 @@ BREAKINGS: Final[dict[str, Breaking]] = {
         "a room belongs to the account, whoever the customer is",
         _room_of_the_handle,
         frozenset({Promise.SECRET, Promise.OWN}),
+        (True, True),
     ),
     "passkey-of-any-place": Breaking(
         "a passkey may have been asked for by a copy of our pages",
@@ -213,6 +225,9 @@ BREAKINGS: Final[dict[str, Breaking]] = {
         frozenset({Promise.SECRET, Promise.RIGHT}),
     ),
     "disowned-link-goes-on": Breaking(
-        "who said that it was not them changes nothing for those inside", _disowned_goes_on, frozenset({Promise.ENDED})
+        "who said that it was not them changes nothing for those inside",
+        _disowned_goes_on,
+        frozenset({Promise.ENDED}),
+        (True, True),
     ),
 }

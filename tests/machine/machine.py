@@ -37,7 +37,7 @@ CLASSES: Final = st.sampled_from((DataClass.CASE, DataClass.ACCOUNT, DataClass.I
 WAITS: Final = st.sampled_from(
     ({"seconds": 20}, {"minutes": 6}, {"minutes": 16}, {"minutes": 35}, {"hours": 9}, {"hours": 25}, {"days": 91})
 )
-BEGINNINGS: Final = ("apart", "victim_in", "attacker_in", "both_in", "relayed_in")
+BEGINNINGS: Final = ("apart", "victim_in", "attacker_in", "both_in", "relayed_in", "relayed_locked")
 
 
 class BindingMachine(RuleBasedStateMachine):
@@ -45,6 +45,7 @@ class BindingMachine(RuleBasedStateMachine):
 
     plan: ClassVar[Blueprint]
     seen: ClassVar[Counter[str]]
+    powers: ClassVar[tuple[bool, bool] | None]
     world: World
 
     def __init__(self) -> None:
@@ -66,12 +67,14 @@ class BindingMachine(RuleBasedStateMachine):
 
     @initialize(hijacked=st.booleans(), gullible=st.booleans(), beginning=st.sampled_from(BEGINNINGS))
     def it_begins(self, hijacked: bool, gullible: bool, beginning: str) -> None:
+        if self.powers is not None:
+            hijacked, gullible = self.powers
         self._loop.run_until_complete(self._begin(hijacked, gullible, beginning))
 
     async def _begin(self, hijacked: bool, gullible: bool, beginning: str) -> None:
         ground = await self._open.enter_async_context(open_ground(self.plan, Path(self._folder)))
         self.world = World(ground, hijacked, gullible, self.seen)
-        if beginning in {"victim_in", "both_in", "relayed_in"}:
+        if beginning in {"victim_in", "both_in", "relayed_in", "relayed_locked"}:
             await self.world.go("victim", VICTIM.name, "sign_in", "id_high")
             await self.world.each(lambda: self.world.write("victim"))
             for data_class in (DataClass.ACCOUNT, DataClass.IDENTITY):
@@ -81,9 +84,11 @@ class BindingMachine(RuleBasedStateMachine):
             await self.world.each(self.world.victim.add_passkey)
         if beginning in {"attacker_in", "both_in"}:
             await self.world.go("attacker", ATTACKER.name, "sign_in", "id_high")
-        if beginning == "relayed_in":
+        if beginning in {"relayed_in", "relayed_locked"}:
             link, way = (VICTIM.name, "as_victim") if hijacked else (ATTACKER.name, "sign_in")
             await self.world.go("attacker", link, way, "victims_sms")
+        if beginning == "relayed_locked":
+            await self.world.pass_by(swept=True, minutes=20)
 
     @invariant()
     def every_promise_holds(self) -> None:
@@ -96,8 +101,15 @@ class BindingMachine(RuleBasedStateMachine):
     def the_victim_goes_in(self, handle: str, proof: str) -> None:
         self._do(lambda: self.world.go("victim", VICTIM.name, handle, proof))
 
-    @rule(link=LINK, data=st.data())
-    def the_attacker_tries_every_door(self, link: str, data: st.DataObject) -> None:
+    @rule(data=st.data())
+    def the_attacker_tries_every_door_of_hers(self, data: st.DataObject) -> None:
+        self._try_every_door(VICTIM.name, data)
+
+    @rule(data=st.data())
+    def the_attacker_tries_every_door_of_his_own(self, data: st.DataObject) -> None:
+        self._try_every_door(ATTACKER.name, data)
+
+    def _try_every_door(self, link: str, data: st.DataObject) -> None:
         handle = data.draw(st.sampled_from(self.world.ways_to_a_handle("attacker")))
         proof = data.draw(st.sampled_from(self.world.proofs("attacker")))
         self._do(lambda: self.world.go("attacker", link, handle, proof))
@@ -252,6 +264,9 @@ class BindingMachine(RuleBasedStateMachine):
         self._do(lambda: self.world.account_is(state))
 
 
-def machine_on(plan: Blueprint, seen: Counter[str]) -> type[BindingMachine]:
-    """A machine of its own for one test: it plays on copies of `plan` and counts what it saw in `seen`."""
-    return type("BindingMachine", (BindingMachine,), {"plan": plan, "seen": seen})
+def machine_on(plan: Blueprint, seen: Counter[str], powers: tuple[bool, bool] | None = None) -> type[BindingMachine]:
+    """A machine of its own for one test: it plays on copies of `plan` and counts what it saw in `seen`.
+
+    `powers` fixes whether the account is hijacked and the victim gullible, which else is drawn.
+    """
+    return type("BindingMachine", (BindingMachine,), {"plan": plan, "seen": seen, "powers": powers})

@@ -15,9 +15,9 @@ from tests.machine.promises import Broken
 from tests.support.house import Blueprint, blueprint
 from tests.support.soak import chance, in_every_run_or_soak, keep_figures
 
-STORIES = in_every_run_or_soak(40, 3000)
+STORIES = in_every_run_or_soak(25, 3000)
 ACTS = in_every_run_or_soak(25, 40)
-MOST_STORIES_TO_FIND = 300
+MOST_STORIES_TO_FIND = 150
 
 CALM = settings(
     database=None, deadline=None, report_multiple_bugs=False, print_blob=False, suppress_health_check=list(HealthCheck)
@@ -45,5 +45,5 @@ def test_the_machine_finds_the_breaking(name: str, plan: Blueprint) -> None:
         CALM, max_examples=MOST_STORIES_TO_FIND, stateful_step_count=30, phases=[Phase.generate], derandomize=True
     )
     with breaking.plant(), pytest.raises(Broken) as broken:
-        run_state_machine_as_test(machine_on(plan, seen), settings=thorough)
+        run_state_machine_as_test(machine_on(plan, seen, breaking.powers), settings=thorough)
     assert broken.value.promise in breaking.breaks

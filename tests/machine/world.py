@@ -22,7 +22,7 @@ from app.conversations import sweeping as room_sweeps
 from app.conversations.models import Conversation
 from app.conversations.posting import post_message
 from app.database import transaction
-from app.errors import RiserboError
+from app.errors import RiserboError, Unavailable
 from app.permissions import DataClass
 from app.sessions.models import Session
 from tests.machine.browsers import Browser, Tap
@@ -92,6 +92,8 @@ class World:
         try:
             await act()
         except RiserboError as refusal:
+            if type(refusal) is Unavailable:
+                raise  # nobody else is here: a story that blocks itself would hide what comes after
             self.seen[f"refused: {refusal.code}"] += 1
             return False
         return True
@@ -285,8 +287,9 @@ class World:
         self.disowned = {one.id for one in bindings if one.frozen_until is not None}
 
     async def bank_revokes(self, binding_id: UUID) -> None:
+        agent = await self.ground.agent()
         async with transaction(self.ground.services) as db:
-            await revoking.revoke(db, binding_id, reason="by_bank", actor=await self.ground.agent())
+            await revoking.revoke(db, binding_id, reason="by_bank", actor=agent)
 
     async def bindings(self) -> list[Binding]:
         return await self.ground.rows(Binding)
