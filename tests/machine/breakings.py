@@ -216,7 +216,7 @@ BREAKINGS: Final[dict[str, Breaking]] = {
     "room-of-the-handle-alone": Breaking(
         "a room belongs to the account, whoever the customer is",
         _room_of_the_handle,
-        frozenset({Promise.SECRET, Promise.OWN}),
+        frozenset({Promise.SECRET, Promise.OWN, Promise.INSIDE}),
         (True, True),
     ),
     "passkey-of-any-place": Breaking(

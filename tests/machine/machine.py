@@ -65,13 +65,18 @@ class BindingMachine(RuleBasedStateMachine):
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    @initialize(hijacked=st.booleans(), gullible=st.booleans(), beginning=st.sampled_from(BEGINNINGS))
-    def it_begins(self, hijacked: bool, gullible: bool, beginning: str) -> None:
+    @initialize(
+        hijacked=st.booleans(),
+        gullible=st.booleans(),
+        beginning=st.sampled_from(BEGINNINGS),
+        relayed=st.sampled_from(("victims_sms", "victims_email", "victims_push")),
+    )
+    def it_begins(self, hijacked: bool, gullible: bool, beginning: str, relayed: str) -> None:
         if self.powers is not None:
             hijacked, gullible = self.powers
-        self._loop.run_until_complete(self._begin(hijacked, gullible, beginning))
+        self._loop.run_until_complete(self._begin(hijacked, gullible, beginning, relayed))
 
-    async def _begin(self, hijacked: bool, gullible: bool, beginning: str) -> None:
+    async def _begin(self, hijacked: bool, gullible: bool, beginning: str, relayed: str) -> None:
         ground = await self._open.enter_async_context(open_ground(self.plan, Path(self._folder)))
         self.world = World(ground, hijacked, gullible, self.seen)
         if beginning in {"victim_in", "both_in", "relayed_in", "relayed_locked"}:
@@ -86,7 +91,7 @@ class BindingMachine(RuleBasedStateMachine):
             await self.world.go("attacker", ATTACKER.name, "sign_in", "id_high")
         if beginning in {"relayed_in", "relayed_locked"}:
             link, way = (VICTIM.name, "as_victim") if hijacked else (ATTACKER.name, "sign_in")
-            await self.world.go("attacker", link, way, "victims_sms")
+            await self.world.go("attacker", link, way, relayed)
         if beginning == "relayed_locked":
             await self.world.pass_by(swept=True, minutes=20)
 
