@@ -120,7 +120,6 @@ async def test_it_steps_its_own_room_up_and_another_customers_does_not(demo: Dem
     await again.sign_in_at_square(slug, "@giulia", cast.GIULIA.square_id)
     await again.prove_by_sms(slug, cast.GIULIA.customer_number, cast.GIULIA.phone)
     await _step_up(again, await foreign.passkeys(), await key.passkeys())
-    await expect(again.page).to_have_url(re.compile("/room.*stepped_up$"))
     await expect(again.page.locator(".meter-3")).to_have_count(1)
     assert "other_binding" in await reasons(demo)
 
