@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import key_files
 from app.admin import create_admin_app
+from app.agents.ports import TokenPorts
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
@@ -25,6 +26,8 @@ from app.cases.routes import router as case_routes
 from app.cases.rules import CaseClocks
 from app.channels.mastodon import mastodon_connector
 from app.channels.ports import Connector
+from app.clients.issuing import IssuerPorts
+from app.clients.routes import router as client_routes
 from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
 from app.conversations.committing import lane_of
@@ -51,6 +54,7 @@ from app.permissions import Level
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import Settings
+from app.token_parts import issuer_ports, token_ports
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
 from app.web.cross_origin import CrossSiteWrites
@@ -100,6 +104,8 @@ class Installation:
     handover: HandoverPorts
     binding: BindingPorts
     compliance: CompliancePorts
+    tokens: TokenPorts
+    issuer: IssuerPorts
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -245,6 +251,8 @@ async def assemble(
             language=settings.language,
         ),
         compliance=CompliancePorts(folder=settings.exports, export_key=export_key, log_vkey=log_key.vkey()),
+        tokens=token_ports(settings, outbound),
+        issuer=issuer_ports(settings),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -288,6 +296,7 @@ def create_staff_app(house: Installation) -> FastAPI:
         compliance_routes,
     ):
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
+    app.include_router(client_routes)
     app.include_router(staff_pages)
     return app
 
@@ -309,6 +318,8 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.handover_ports = house.handover
     app.state.binding_ports = house.binding
     app.state.compliance_ports = house.compliance
+    app.state.token_ports = house.tokens
+    app.state.issuer_ports = house.issuer
     app.state.page_settings = house.pages
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)

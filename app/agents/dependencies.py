@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
 from app.actors import Staff
-from app.agents import queries
+from app.agents import access_tokens, proofs, queries
+from app.agents.ports import TokenPorts
 from app.audit.service import record
 from app.database import transaction
 from app.errors import Forbidden, Unauthenticated
 from app.http.dependencies import CurrentServices, Now
-from app.sessions.dependencies import confirmed, staff_token
+from app.services import Services
+from app.sessions import rules
+from app.sessions.dependencies import StaffToken, confirmed, staff_token
 from security.tokens import token_hash
 
 
 async def current_staff(request: Request, services: CurrentServices, now: Now) -> AsyncIterator[Staff]:
-    """The member of staff behind the session; raises `Unauthenticated` for a leaver.
+    """The member of staff, or the program, behind the session; raises `Unauthenticated` for a leaver.
 
     What the role does not allow is refused with a leaf of its own, unless the refusal has brought one already.
     """
-    kind, token = staff_token(request)
-    found = await confirmed(request, services, now, kind, await queries.signed_in(services, token_hash(token)))
+    given, ports = staff_token(request), token_ports(request)
+    found = await queries.signed_in(services, token_hash(given.token))
+    if found is None and given.kind == rules.API and "." in given.token:
+        found = await access_tokens.admit(services, ports, given.token)
+    if found is not None and given.kind == rules.API:
+        await _possessed(request, services, ports, given, found.jkt)
+    found = await confirmed(request, services, now, given.kind, found)
     if not found.active:
         raise Unauthenticated
     staff = queries.staff_of(found)
@@ -36,4 +44,30 @@ async def current_staff(request: Request, services: CurrentServices, now: Now) -
         raise
 
 
+async def _possessed(
+    request: Request, services: Services, ports: TokenPorts, given: StaffToken, jkt: str | None
+) -> None:
+    """Raise `ProofRefused` unless the token comes as it must: bound to a key, with the proof; else without one."""
+    if (jkt is not None) is not (given.scheme == "dpop") or (ports.requires_dpop and jkt is None):
+        raise proofs.ProofRefused
+    if jkt is not None:
+        asked = (request.method, f"{ports.url}{request.url.path}")
+        proof = await proofs.proved(
+            services,
+            request.headers.getlist("dpop"),
+            asked,
+            wants_nonce=ports.uses_nonces,
+            jkt=jkt,
+            access_token=given.token,
+        )
+        await proofs.spend_now(services, proof)
+
+
+def token_ports(request: Request) -> TokenPorts:
+    """What the installation decides about tokens; where it says nothing, nobody else's are believed."""
+    ports: TokenPorts = getattr(request.app.state, "token_ports", NO_TOKENS)
+    return ports
+
+
+NO_TOKENS: Final = TokenPorts("")
 CurrentStaff = Annotated[Staff, Depends(current_staff, scope="function")]

@@ -83,6 +83,12 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "staff.refused": ("reason",),
     "staff.signed_out": ("session",),
     "audit.read": ("part",),
+    # programs
+    "client.added": ("scopes", "keys", "dpop"),
+    "client.keys_changed": ("old", "new"),
+    "client.disabled": ("reason",),
+    "client.token_issued": ("session", "scopes", "bound"),
+    "client.refused": ("reason",),
     # exports
     "export.requested": ("scope", "of"),
     "export.created": ("scope", "of", "streams"),

@@ -33,21 +33,30 @@ class Started:
 
 async def start_visitor(db: AsyncSession, now: datetime) -> Started:
     """A browser that has proved nothing."""
-    return await _start(db, rules.VISITOR, now, rules.VISITOR_LIFETIME)
+    return await _start(db, rules.VISITOR, now, rules.VISITOR_LIFETIME, new_token())
 
 
 async def start_staff(
-    db: AsyncSession, staff_id: UUID, now: datetime, *, kind: str, scopes: str = "", lifetime: timedelta | None = None
+    db: AsyncSession,
+    staff_id: UUID,
+    now: datetime,
+    *,
+    kind: str,
+    scopes: str = rules.EVERY_SCOPE,
+    lifetime: timedelta | None = None,
+    token: str | None = None,
 ) -> Started:
-    """A member of staff at the console (`staff`) or by API token (`api`); never longer than eight hours."""
+    """A member of staff at the console (`staff`) or by API token (`api`); never longer than eight hours.
+
+    `token` is one that was made elsewhere, as an access token is; its hash is stored like that of our own.
+    """
     longest = rules.STAFF_LIFETIME if kind == rules.STAFF else rules.API_LIFETIME
-    started = await _start(db, kind, now, min(lifetime or longest, longest))
+    started = await _start(db, kind, now, min(lifetime or longest, longest), token or new_token())
     started.session.staff_id, started.session.scopes = staff_id, scopes
     return started
 
 
-async def _start(db: AsyncSession, kind: str, now: datetime, lifetime: timedelta) -> Started:
-    token = new_token()
+async def _start(db: AsyncSession, kind: str, now: datetime, lifetime: timedelta, token: str) -> Started:
     session = Session(
         id=new_id(now),
         token_hash=token_hash(token),
@@ -100,7 +109,7 @@ async def raise_to_binding(
     """
     await end_all_of_binding(db, binding_id, now)
     await end(db, session_id, now)
-    started = await _start(db, rules.VISITOR, now, rules.CUSTOMER_LIFETIME[level])
+    started = await _start(db, rules.VISITOR, now, rules.CUSTOMER_LIFETIME[level], new_token())
     session = started.session
     session.binding_id, session.conversation_id = binding_id, conversation_id
     session.level, session.proved_at = int(level), now
