@@ -28,6 +28,7 @@ from app.channels.mastodon import mastodon_connector
 from app.channels.ports import Connector
 from app.clients.issuing import IssuerPorts
 from app.clients.routes import router as client_routes
+from app.clients.service import MAY_HOLD
 from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
 from app.conversations.committing import lane_of
@@ -40,6 +41,7 @@ from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
 from app.http.admission import Admission, TrafficLimits
+from app.http.api_document import name_security
 from app.http.body_limits import BodyLimits
 from app.http.framing import FramingLimits
 from app.http.json_bodies import strict_json
@@ -298,6 +300,7 @@ def create_staff_app(house: Installation) -> FastAPI:
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
     app.include_router(client_routes)
     app.include_router(staff_pages)
+    name_security(app, token_url=house.issuer.endpoint, scopes=MAY_HOLD, cookie=STAFF_COOKIE)
     return app
 
 
