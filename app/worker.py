@@ -17,7 +17,7 @@ from app.actors import SYSTEM
 from app.audit.models import Leaf
 from app.audit.sequencer import GROUP, beat, sequence
 from app.audit.service import SEQUENCER_TOPIC, record
-from app.binding import code_delivery, notices
+from app.binding import account_watch, code_delivery, notices
 from app.binding import sweeping as binding_sweeps
 from app.cases.arriving import READ_THREAD, take_in
 from app.cases.models import Case
@@ -120,6 +120,7 @@ class Worker:
             "proofs and sessions": lambda: binding_sweeps.sweep(services),
             "waiting answers": lambda: room_sweeps.expire(services),
             "unread answers": lambda: notices.announce_unread(services),
+            "bound accounts": lambda: account_watch.watch_accounts(services, self._house.binding),
             "old repetitions": self._forget_old,
         }
 

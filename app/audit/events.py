@@ -49,6 +49,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "binding.renewed": ("level", "attempt", "handle_method", "customer_method", "until"),
     "binding.stepped_up": ("level", "attempt", "method"),
     "binding.revoked": ("reason",),
+    "binding.reproof_needed": ("reason",),
+    "binding.frozen": ("until",),
     "notice.accepted": ("version",),
     "authenticator.enrolled": ("max_level",),
     "authenticator.used": ("id",),
@@ -83,6 +85,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "staff.refused": ("reason",),
     "staff.signed_out": ("session",),
     "audit.read": ("part",),
+    "receipt.created": ("room", "session", "level", "messages", "digest"),
     # programs
     "client.added": ("scopes", "keys", "dpop"),
     "client.keys_changed": ("old", "new"),

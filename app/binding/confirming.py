@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Customer
 from app.audit.service import record
-from app.binding import attempts, known_customers, notices, rules
+from app.binding import attempts, known_customers, notices, reproof, rules
 from app.binding.errors import NoticeNotAccepted, OutOfStep
 from app.binding.models import Attempt, Binding, Challenge
 from app.binding.queries import binding_of_pair, is_frozen
@@ -118,7 +118,7 @@ async def _create_or_renew(db: AsyncSession, attempt: Attempt, known: Binding | 
     assert attempt.handle_hash is not None
     assert attempt.customer_hash is not None
     binding_id = known.id if known is not None else new_id(now)
-    until = now + rules.BINDING_LIFETIME
+    until = now + services.policy.lifetimes.binding
     leaf_id = record(
         db,
         "binding.created" if known is None else "binding.renewed",
@@ -148,6 +148,9 @@ async def _create_or_renew(db: AsyncSession, attempt: Attempt, known: Binding | 
     if known is None:
         db.add(binding)
     await db.flush()
+    await reproof.note_proofs(
+        db, binding, handle_at=attempt.handle_proved_at or now, customer_at=attempt.customer_proved_at or now
+    )
     return binding
 
 

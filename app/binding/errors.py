@@ -48,6 +48,13 @@ class NotReady(Unavailable):
         super().__init__(retry_after=2)
 
 
+class ReproofNeeded(Conflict):
+    """The proofs of the binding are too old, or the account changed: one factor no longer opens it."""
+
+    code = "reproof_needed"
+    message = "Please prove your account and yourself anew: open the link in the bank's reply again."
+
+
 class EnoughCodes(TooMany):
     """As many codes as one attempt may ask for; other methods stay open."""
 

@@ -132,6 +132,37 @@ class Binding(Audited, Base):
     frozen_until: Mapped[datetime | None]
 
 
+class Freshness(Audited, Base):
+    """How old the proofs of a binding are, and what asks for new ones (`rules.Reproof`); None: nothing but time."""
+
+    __tablename__ = "binding_freshness"
+
+    binding_id: Mapped[UUID] = mapped_column(ForeignKey("bindings.id"), primary_key=True)
+    handle_proved_at: Mapped[datetime]
+    customer_proved_at: Mapped[datetime]
+    needs: Mapped[str | None] = mapped_column(index=True)
+
+
+class AccountLook(Base):
+    """When a network was last asked how a bound account stands; one row an account, whoever it is bound to."""
+
+    __tablename__ = "account_looks"
+
+    handle_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    looked_at: Mapped[datetime]
+
+
+class KnownBrowser(Base):
+    """A browser that a binding was used from, by the keyed hash of its cookie."""
+
+    __tablename__ = "known_browsers"
+
+    binding_id: Mapped[UUID] = mapped_column(ForeignKey("bindings.id"), primary_key=True)
+    browser_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
 class NoticeReference(Base):
     """What the notice of a binding lets its reader say "this was not me" with; each notice has its own."""
 
@@ -157,5 +188,5 @@ class Authenticator(Audited, Base):
     confirmed_at: Mapped[datetime | None]
 
 
-for _model in (Attempt, Proof, Binding, Authenticator):
+for _model in (Attempt, Proof, Binding, Freshness, Authenticator):
     protect(_model)

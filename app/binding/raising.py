@@ -6,13 +6,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import attempts
+from app.binding import attempts, reproof
 from app.binding.models import Attempt, Binding
 from app.binding.queries import is_live
 from app.binding.room_entry import customer_of, live_session, lock_room, renew_session
 from app.binding.rules import State
 from app.conversations import service as conversations
 from app.conversations.models import Conversation
+from app.database import services_of
 from app.permissions import Level
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
@@ -25,7 +26,7 @@ async def raise_session(db: AsyncSession, attempt: Attempt, level: Level, now: d
     Raises `NotFinishedHere` when the binding or session was ended meanwhile ("this was not me" wins).
     """
     binding, room, session = await _still_theirs(db, attempt, now)
-    if session.locked or session_rules.is_idle(session.kind, session.level, session.last_seen_at, now):
+    if session.locked or session_rules.is_idle(services_of(db).policy.sessions, session, now):
         await attempts.refuse(db, attempt, attempt.kind, "locked")
     data: dict[str, str | int] = {
         "level": int(level),
@@ -35,6 +36,8 @@ async def raise_session(db: AsyncSession, attempt: Attempt, level: Level, now: d
     stream = f"binding:{binding.id}"
     binding.leaf_id = await attempts.move(db, attempt, State.BOUND, "binding.stepped_up", data, stream=stream)
     binding.level, binding.proved_at = max(binding.level, int(level)), now
+    await db.flush()
+    await reproof.note_proofs(db, binding, customer_at=now)
     started = await sessions.raise_to_binding(
         db, session.id, binding_id=binding.id, conversation_id=room.id, level=level, now=now
     )
@@ -62,6 +65,8 @@ async def _still_theirs(db: AsyncSession, attempt: Attempt, now: datetime) -> tu
     )
     if binding is None or not is_live(binding, now):
         await attempts.refuse(db, attempt, attempt.kind, "binding_over")
+    if await reproof.reproof_of(db, binding, now) is not None:
+        await attempts.refuse(db, attempt, attempt.kind, "reproof_needed")
     room = await lock_room(db, binding.id)
     session = await live_session(db, attempt.session_id, now)
     if room is None or room.id != session.conversation_id:

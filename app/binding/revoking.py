@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.actors import SYSTEM, Actor
+from app.actors import SYSTEM, Actor, Customer
 from app.audit.service import record
-from app.binding import rules
 from app.binding.models import Binding, NoticeReference
 from app.binding.notices import reference_hash
 from app.binding.queries import authenticators_of
-from app.binding.room_entry import lock_room
+from app.binding.room_entry import lock_room, require_in_room
 from app.binding.rules import BindingState
 from app.conversations import service as conversations
 from app.database import services_of, transaction
@@ -23,7 +22,9 @@ from app.sessions import service as sessions
 from security.errors import EncodingError
 from security.tokens import typed_reference
 
-Reason = Literal["not_me", "by_bank", "expired"]
+Reason = Literal["not_me", "by_bank", "by_customer", "expired"]
+FREEZING: Final = ("not_me", "by_bank")
+"""Who takes back their own link may make it anew at once; who says that it was not theirs is protected for a day."""
 
 
 async def not_me(services: Services, *, reference: str) -> None:
@@ -39,11 +40,33 @@ async def not_me(services: Services, *, reference: str) -> None:
         known = await db.get(NoticeReference, await reference_hash(services, typed))
         if known is not None:
             await revoke(db, known.binding_id, reason="not_me", actor=SYSTEM)
+            await _freeze(db, known.binding_id, SYSTEM)
+
+
+async def revoke_own(services: Services, customer: Customer) -> None:
+    """The customer takes the link back, from inside the room: everything it opened ends. Raises `RoomLocked`."""
+    async with transaction(services) as db:
+        await require_in_room(db, customer, services.clock())
+        await revoke(db, customer.binding_id, reason="by_customer", actor=customer)
+
+
+async def _freeze(db: AsyncSession, binding_id: UUID, actor: Actor) -> None:
+    """What had ended otherwise before its notice was answered is frozen too: an intruder must not undo it first."""
+    services = services_of(db)
+    now = services.clock()
+    binding = await db.get(Binding, binding_id, with_for_update=True, populate_existing=True)
+    if binding is None or binding.state == BindingState.ACTIVE or binding.frozen_until is not None:
+        return
+    binding.frozen_until = now + services.policy.lifetimes.freeze
+    data = {"until": binding.frozen_until.isoformat()}
+    binding.leaf_id = record(db, "binding.frozen", stream=f"binding:{binding.id}", actor=actor, data=data)
+    await _revoke_authenticators(db, binding, actor)
 
 
 async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: Actor) -> None:
-    """End a binding now; only `expired` leaves no freeze, since nobody has complained."""
-    now = services_of(db).clock()
+    """End a binding now, with all that was enrolled in it; only a complaint freezes it as well."""
+    services = services_of(db)
+    now = services.clock()
     binding = await db.get(Binding, binding_id, with_for_update=True, populate_existing=True)
     if binding is None or binding.state != BindingState.ACTIVE:
         return
@@ -52,7 +75,8 @@ async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: A
             return
         binding.state = BindingState.EXPIRED.value
     else:
-        binding.state, binding.revoked_at, binding.frozen_until = BindingState.REVOKED.value, now, now + rules.FREEZE
+        binding.state, binding.revoked_at = BindingState.REVOKED.value, now
+        binding.frozen_until = now + services.policy.lifetimes.freeze if reason in FREEZING else None
     binding.leaf_id = record(
         db, "binding.revoked", stream=f"binding:{binding.id}", actor=actor, data={"reason": reason}
     )

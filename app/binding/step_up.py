@@ -15,6 +15,7 @@ from app.binding.identity_proof import leave
 from app.binding.models import Attempt, Binding
 from app.binding.ports import BindingPorts
 from app.binding.queries import is_live
+from app.binding.reproof import require_fresh
 from app.binding.room_entry import require_in_room
 from app.binding.rules import Kind, State
 from app.conversations.errors import RoomLocked
@@ -36,13 +37,17 @@ async def begin_step_up(services: Services, ports: BindingPorts, *, customer: Cu
 
 
 async def open_attempt(db: AsyncSession, session: Session, kind: Kind) -> Attempt:
-    """A new attempt of a bound session, which puts an older one of its kind out of use; raises `RoomLocked`."""
+    """A new attempt of a bound session, which puts an older one of its kind out of use.
+
+    Raises `RoomLocked`, or `ReproofNeeded` where one factor is not enough any more.
+    """
     services = services_of(db)
     now = services.clock()
     binding = await db.get(Binding, session.binding_id) if session.binding_id else None
     room = await db.get(Conversation, session.conversation_id) if session.conversation_id else None
     if binding is None or room is None or not is_live(binding, now):
         raise RoomLocked
+    await require_fresh(db, binding, now)
     older = await attempts.latest_of_session(db, session.id, kind=kind)
     if older is not None:
         await attempts.move(db, older, State.CANCELLED, "attempt.cancelled", {"reason": "started_again"})

@@ -129,18 +129,20 @@ async def note_first_answer(db: AsyncSession, case_id: UUID, leaf_id: UUID, at: 
     case.leaf_id = leaf_id
 
 
-async def rate(db: AsyncSession, customer: Customer, case_id: UUID, stars: int, comment: str) -> None:
-    """The customer's word at the end, 1 to 5 with a comment, once per closing. Raises `AlreadyRated`."""
-    case = await db.get(Case, case_id, with_for_update=True)
+async def rateable(db: AsyncSession, case_id: UUID) -> Case:
+    """The case, locked, if it has ended; its rooms may then say how it went. Raises `AlreadyRated`."""
+    case = await db.get(Case, case_id, with_for_update=True, populate_existing=True)
     if case is None:
         raise NotFound
-    if case.rating is not None or case.status != Status.CLOSED:
+    if case.status != Status.CLOSED:
         raise AlreadyRated
-    case.rating = stars
-    if comment:
-        key = await services_of(db).vault.key(case.key_id)
-        case.sealed_comment = seal(key, Place("cases", "sealed_comment", str(case.id)), comment.encode())
-    _changed(db, case, customer, "case.rated", {"rating": stars})
+    return case
+
+
+def rated(db: AsyncSession, case: Case, customer: Customer, stars: int) -> UUID:
+    """Note what one room says; the case shows the lowest, so that no room hides another's word. Returns the leaf."""
+    case.rating = min(case.rating or stars, stars)
+    return _changed(db, case, customer, "case.rated", {"rating": stars}).leaf_id
 
 
 def _changed(db: AsyncSession, case: Case, actor: Actor, event: str, data: dict[str, str | int]) -> Case:

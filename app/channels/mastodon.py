@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.channels.mastodon_accounts import MastodonAccounts
 from app.channels.mastodon_api import NETWORK, SCOPE, MastodonApi, Outbound
 from app.channels.mastodon_arrivals import MastodonArrivals
 from app.channels.mastodon_health import look_at
@@ -44,6 +45,7 @@ def mastodon_connector(
         publisher=publisher,
         sign_in=MastodonSignIn(name, outbound.to_strangers()) if sign_in else None,
         direct_messages=MastodonDirectMessages(api) if direct_messages else None,
+        accounts=MastodonAccounts(api),
         tidy_account=tidy_account,
         look=lambda: look_at(api),
         learn=publisher.learn,

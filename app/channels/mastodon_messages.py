@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.channels.mastodon_accounts import find_account
 from app.channels.mastodon_api import NETWORK, SCOPE, MastodonApi
 from app.channels.ports import ChannelError, ChannelRefused, DirectMessageRefused, RefusalReason, Subject
 
@@ -38,20 +39,10 @@ class MastodonDirectMessages:
 
     async def _address(self, subject: Subject) -> str:
         """How the bank's server writes the account that has this actor URI now."""
-        for words, resolve in ((subject.handle, "false"), (subject.handle, "true"), (subject.immutable_id, "true")):
-            query = {"q": words if words == subject.immutable_id else f"@{words}", "type": "accounts"}
-            found = await self._api.call("GET", "/api/v2/search", query=query | {"resolve": resolve, "limit": "5"})
-            accounts = found.get("accounts") if isinstance(found, dict) else None
-            for account in accounts if isinstance(accounts, list) else []:
-                if self._is(account, subject):
-                    return self._api.handle(str(account.get("acct") or ""))
-        raise DirectMessageRefused(RefusalReason.CLOSED)
-
-    def _is(self, account: Any, subject: Subject) -> bool:
-        try:
-            return self._api.subject(account) == subject
-        except ChannelError:
-            return False
+        found = await find_account(self._api, subject)
+        if found is None:
+            raise DirectMessageRefused(RefusalReason.CLOSED)
+        return self._api.handle(str(found.get("acct") or ""))
 
     async def _take_back(self, made: Any) -> None:
         """Delete a status that went out otherwise than it was meant; if that fails, it is refused all the same."""

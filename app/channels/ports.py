@@ -231,6 +231,30 @@ class DirectMessages(Protocol):
         ...
 
 
+class AccountState(StrEnum):
+    """Whether a person still has an account at the network."""
+
+    THERE = "there"
+    GONE = "gone"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True)
+class AccountNow:
+    """How an account stands at its network now, and what it is called; `handle` is empty where nobody says."""
+
+    state: AccountState
+    handle: str = field(default="", repr=False)
+
+
+class Accounts(Protocol):
+    """What a network says about an account that it knows by its immutable id."""
+
+    async def look(self, subject: Subject) -> AccountNow:
+        """How it stands now. Raises ChannelUnavailable or ChannelRefused: then nothing is known."""
+        ...
+
+
 def as_typed(account: str) -> str:
     """The account as the visitor wrote it."""
     return account
@@ -271,6 +295,7 @@ class Connector:
     publisher: Publisher | None = None
     sign_in: SignIn | None = None
     direct_messages: DirectMessages | None = None
+    accounts: Accounts | None = None
     tidy_account: Callable[[str], str] = as_typed
     look: Callable[[], Awaitable[Sequence[Remark]]] | None = None
     learn: Callable[[], Awaitable[object]] | None = None

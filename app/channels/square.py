@@ -16,6 +16,8 @@ from urllib.parse import quote
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 
 from app.channels.ports import (
+    AccountNow,
+    AccountState,
     ArrivedPost,
     ChannelRefused,
     ChannelUnavailable,
@@ -293,6 +295,23 @@ class SquareDirectMessages:
             raise
 
 
+class SquareAccounts:
+    """Asks how a person's account stands, by immutable id."""
+
+    def __init__(self, api: SquareApi) -> None:
+        self._api = api
+
+    async def look(self, subject: Subject) -> AccountNow:
+        """See `ports.Accounts`."""
+        try:
+            person = await self._api.call("GET", f"/api/v1/people/{quote(subject.immutable_id, safe='')}")
+        except PostGone:
+            return AccountNow(AccountState.GONE)
+        if person.get("suspended") is True:
+            return AccountNow(AccountState.SUSPENDED)
+        return AccountNow(AccountState.THERE, self._api.subject(person).handle)
+
+
 async def send(
     outbound: Outbound,
     method: str,
@@ -349,4 +368,5 @@ def square_connector(
         publisher=SquarePublisher(api),
         sign_in=SquareSignIn(api, client_id, client_secret),
         direct_messages=SquareDirectMessages(api),
+        accounts=SquareAccounts(api),
     )

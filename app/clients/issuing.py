@@ -26,7 +26,7 @@ from app.clients.service import live_keys
 from app.database import reading, services_of, transaction
 from app.ids import new_id
 from app.limits import guesses, once, rates
-from app.limits.guesses import GuessPolicy
+from app.policy import GuessPolicy
 from app.services import Services
 from app.sessions import rules
 from app.sessions import service as sessions

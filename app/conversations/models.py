@@ -68,6 +68,19 @@ class RoomEvent(Base):
     at: Mapped[datetime]
 
 
+class RoomRating(Audited, Base):
+    """A customer's word at the end of a case; `closing` counts the case's endings. Each room has its own."""
+
+    __tablename__ = "room_ratings"
+
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
+    closing: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), index=True)
+    stars: Mapped[int]
+    sealed_comment: Mapped[bytes | None]
+    rated_at: Mapped[datetime]
+
+
 class ReadMark(Base):
     """Up to which number a side has read, and up to which number a notice has gone out."""
 
@@ -103,5 +116,5 @@ class RoomWatch(Base):
     ended_at: Mapped[datetime | None]
 
 
-for _model in (Conversation, Message):
+for _model in (Conversation, Message, RoomRating):
     protect(_model)

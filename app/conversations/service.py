@@ -19,7 +19,7 @@ from app.conversations.queries import room_for_staff
 from app.conversations.rules import require_open
 from app.database import after_commit, services_of
 from app.errors import NotFound
-from app.permissions import Level, Permission, classes_at, require
+from app.permissions import Level, Permission, require
 from security.keys import DataKey
 
 OPEN: Final = "open"
@@ -175,7 +175,7 @@ def _settle(db: AsyncSession, room: Conversation, place: Place, actor: Actor, ev
 
 async def _release_held(db: AsyncSession, room: Conversation, actor: Actor) -> None:
     """A held answer gets its number now, so that replay by cursor meets it where the customer first could."""
-    allowed = [kind.value for kind in classes_at(room.level)]
+    allowed = [kind.value for kind in services_of(db).policy.classes_at(room.level)]
     now = services_of(db).clock()
     held = (
         await db.execute(
@@ -204,25 +204,32 @@ async def _release_held(db: AsyncSession, room: Conversation, actor: Actor) -> N
         )
 
 
-async def expire_held(db: AsyncSession, actor: Actor) -> int:
-    """Answers that nobody stepped up for expire unseen; returns how many."""
+async def expire_held(db: AsyncSession, conversation_id: UUID, actor: Actor) -> int:
+    """Answers of a room that nobody stepped up for expire unseen, each with its leaf; returns how many.
+
+    The room first, then its messages, as everywhere. The room's stream tells both sides to look again: the agent that
+    it was not read, the customer only that nothing waits any more.
+    """
+    room = await _locked(db, conversation_id)
     now = services_of(db).clock()
     expired = list(
         (
             await db.execute(
-                select(Message).where(Message.state == "held", Message.expires_at <= now).limit(100).with_for_update()
+                select(Message)
+                .where(Message.conversation_id == room.id, Message.state == "held", Message.expires_at <= now)
+                .join(Leaf, Leaf.id == Message.leaf_id)
+                .order_by(Leaf.n)
+                .with_for_update(of=Message)
             )
         ).scalars()
     )
     for message in expired:
         message.state = "expired"
-        message.leaf_id = record(
-            db,
-            "message.expired",
-            stream=f"room:{message.conversation_id}",
-            actor=actor,
-            data={"id": str(message.id)},
+        message.leaf_id = room.leaf_id = record(
+            db, "message.expired", stream=_stream(room), actor=actor, data={"id": str(message.id)}
         )
+    if expired:
+        add_event(db, room, "held_expired", {"count": len(expired)})
     return len(expired)
 
 

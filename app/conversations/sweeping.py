@@ -26,9 +26,20 @@ class Unread:
 
 
 async def expire(services: Services) -> int:
-    """Expire held answers whose day is over; returns how many."""
-    async with transaction(services) as db:
-        return await expire_held(db, SYSTEM)
+    """Expire held answers whose day is over, room by room; returns how many."""
+    due = (
+        select(Message.conversation_id)
+        .where(Message.state == "held", Message.expires_at <= services.clock())
+        .distinct()
+        .limit(100)
+    )
+    async with reading(services) as db:
+        rooms = list((await db.execute(due)).scalars())
+    expired = 0
+    for conversation_id in rooms:
+        async with transaction(services) as db:
+            expired += await expire_held(db, conversation_id, SYSTEM)
+    return expired
 
 
 async def unread_answers(services: Services) -> list[Unread]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import reading
+from app.database import reading, services_of
 from app.ids import new_id
 from app.permissions import Level
 from app.services import Services
@@ -33,7 +33,7 @@ class Started:
 
 async def start_visitor(db: AsyncSession, now: datetime) -> Started:
     """A browser that has proved nothing."""
-    return await _start(db, rules.VISITOR, now, rules.VISITOR_LIFETIME, new_token())
+    return await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.visitor, new_token())
 
 
 async def start_staff(
@@ -46,11 +46,12 @@ async def start_staff(
     lifetime: timedelta | None = None,
     token: str | None = None,
 ) -> Started:
-    """A member of staff at the console (`staff`) or by API token (`api`); never longer than eight hours.
+    """A member of staff at the console (`staff`) or by API token (`api`); never longer than the policy's term.
 
     `token` is one that was made elsewhere, as an access token is; its hash is stored like that of our own.
     """
-    longest = rules.STAFF_LIFETIME if kind == rules.STAFF else rules.API_LIFETIME
+    terms = services_of(db).policy.sessions
+    longest = terms.staff.absolute if kind == rules.STAFF else terms.api
     started = await _start(db, kind, now, min(lifetime or longest, longest), token or new_token())
     started.session.staff_id, started.session.scopes = staff_id, scopes
     return started
@@ -109,7 +110,8 @@ async def raise_to_binding(
     """
     await end_all_of_binding(db, binding_id, now)
     await end(db, session_id, now)
-    started = await _start(db, rules.VISITOR, now, rules.CUSTOMER_LIFETIME[level], new_token())
+    lifetime = services_of(db).policy.sessions.customer(level).absolute
+    started = await _start(db, rules.VISITOR, now, lifetime, new_token())
     session = started.session
     session.binding_id, session.conversation_id = binding_id, conversation_id
     session.level, session.proved_at = int(level), now

@@ -21,6 +21,8 @@ SERVICE_LINES: Final[Mapping[str, ServiceText]] = {
     "step_up_requested": "step_up_asked",
     "closed": "room_closed",
 }
+# What only the desk is told in so many words: the customer never knows what expired.
+DESK_LINES: Final[Mapping[str, ServiceText]] = {"held_expired": "answer_expired"}
 
 
 ENTRIES_ON_A_PAGE: Final = 200
@@ -54,7 +56,7 @@ def message_of(
 ) -> Message | None:
     """A message or a line of the service; None for what only says "look again"."""
     if entry.kind != "message":
-        line = SERVICE_LINES.get(entry.kind)
+        line = SERVICE_LINES.get(entry.kind) or (DESK_LINES.get(entry.kind) if side == "agent" else None)
         return None if line is None else Message(number=entry.n, author="service", at=entry.at, service=line)
     mine = entry.sender == side
     return Message(

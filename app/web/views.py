@@ -66,7 +66,14 @@ NoticeName = Literal[
     "export_requested",
 ]
 ServiceText = Literal[
-    "room_opened", "stepped_up", "step_up_asked", "agent_changed", "room_locked", "room_unlocked", "room_closed"
+    "room_opened",
+    "stepped_up",
+    "step_up_asked",
+    "agent_changed",
+    "room_locked",
+    "room_unlocked",
+    "room_closed",
+    "answer_expired",
 ]
 
 

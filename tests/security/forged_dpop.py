@@ -8,8 +8,9 @@ from typing import Any, Final
 from security.dpop import WINDOW, Proof, verify_proof
 from security.encoding import b64url
 from security.jwts import SigningKey
-from tests.security.forged_jwts import AT, ATTACKERS, NOW, OURS, raw, rsa_key
+from tests.security.forged_jwts import AT, ATTACKERS, NOW, OURS, raw
 from tests.security.forgery import Forgery
+from tests.security.rsa_pair import rsa_key
 
 URL: Final = "https://staff.example/api/v1/cases"
 TOKEN: Final = "a-bound-access-token"
@@ -61,6 +62,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "for a plain address": Forgery(lambda: shown(htu="http://staff.example/api/v1/cases"), "address"),
     "for a path in another case": Forgery(lambda: shown(htu="https://staff.example/API/v1/cases"), "address"),
     "for no address": Forgery(lambda: shown(htu=None), "address"),
+    "for a list of addresses": Forgery(lambda: shown(htu=[URL]), "address"),
     "for an address that is none": Forgery(lambda: shown(htu="https://staff.example:port/"), "address"),
     "an hour old": Forgery(lambda: shown(iat=AT - 3600), "proof_time"),
     "just too old": Forgery(lambda: shown(iat=AT - int(WINDOW.total_seconds()) - 1), "proof_time"),

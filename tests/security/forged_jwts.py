@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jws
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey
 
 from security.encoding import b64url
 from security.jwts import (
@@ -25,6 +25,7 @@ from security.jwts import (
     verify,
 )
 from tests.security.forgery import Forgery
+from tests.security.rsa_pair import rsa_key
 
 NOW: Final = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 AT: Final = int(NOW.timestamp())
@@ -41,12 +42,6 @@ EXPECTED: Final = Expected(
 )
 OURS: Final = SigningKey.new()
 ATTACKERS: Final = SigningKey.new()
-
-
-@cache
-def rsa_key() -> RSAKey:
-    """An RSA key pair of the issuer."""
-    return RSAKey(made := rsa.generate_private_key(65537, 2048), made, {"kid": "rsa", "use": "sig"})
 
 
 @cache
@@ -218,5 +213,9 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "a key on another curve": Forgery(lambda: public_key(_on(ec.SECP384R1())), "key"),
     "a short RSA key": Forgery(lambda: public_key(_short_rsa()), "key"),
     "a point off the curve": Forgery(lambda: public_key({**OURS.bare_jwk(), "y": OURS.bare_jwk()["x"]}), "key"),
+    "a public key of ours, to sign with": Forgery(lambda: SigningKey.of_jwk(OURS.public_jwk()), "WeakKey"),
+    "another curve, to sign with": Forgery(
+        lambda: SigningKey.of_jwk(ECKey.generate_key("P-384").as_dict(private=True)), "WeakKey"
+    ),
     "a key that is text": Forgery(lambda: public_key("-----BEGIN PUBLIC KEY-----"), "key"),
 }  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from security.errors import SecurityError, TokenRefused
+
 
 @dataclass(frozen=True)
 class Forgery:
@@ -15,3 +17,8 @@ class Forgery:
 
     present: Callable[[], object]
     reason: str
+
+
+def word(refused: SecurityError) -> str:
+    """What a refusal says of itself: its reason, or for an error without one its name."""
+    return refused.reason if isinstance(refused, TokenRefused) else type(refused).__name__

@@ -14,7 +14,8 @@ from joserfc.jwk import ECKey, OctKey
 from security.encoding import unb64url
 from security.errors import TokenRefused, WeakKey
 from security.jwts import Expected, Parsed, SigningKey, VerificationKeys, claim_time, parse, public_key, verify
-from tests.security.forged_jwts import AT, EXPECTED, ISSUER, NOW, OURS, US, claims, keys, rsa_key, signed
+from tests.security.forged_jwts import AT, EXPECTED, ISSUER, NOW, OURS, US, claims, keys, signed
+from tests.security.rsa_pair import rsa_key
 
 
 def test_a_right_token_gives_its_claims() -> None:

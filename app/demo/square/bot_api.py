@@ -90,6 +90,15 @@ async def me(request: Request) -> Response:
     return JSONResponse(person_json(person) | {"url": f"{square_of(request).issuer}/@{person.handle}"})
 
 
+async def read_person(request: Request) -> Response:
+    """How an account stands: its names now, and whether it is suspended."""
+    acting(request)
+    person = square_of(request).people.get(request.path_params["person_id"])
+    if person is None:
+        raise ApiRefusal(404, "not_found")
+    return JSONResponse(person_json(person) | {"suspended": person.suspended})
+
+
 async def mentions(request: Request) -> Response:
     """Posts that name the account or answer it, oldest first, after a cursor."""
     person, after = acting(request), number(request.query_params.get("after"))
@@ -134,6 +143,7 @@ async def send_message(request: Request) -> Response:
 
 ROUTES = [
     Route("/api/v1/me", me),
+    Route("/api/v1/people/{person_id}", read_person),
     Route("/api/v1/mentions", mentions),
     Route("/api/v1/posts", publish, methods=["POST"]),
     Route("/api/v1/posts/{post_id}", read_post),

@@ -28,6 +28,7 @@ class Person:
     about: str = ""
     official: bool = False
     accepts: Accepts = Accepts.EVERYONE
+    suspended: bool = False
 
     def renamed(self, handle: str) -> Person:
         """The same account under another handle."""

@@ -17,10 +17,12 @@ from app.cases.errors import AlreadyClaimed, AlreadyRated, CaseClosed, NotYourCa
 from app.cases.models import Case, CaseNote
 from app.cases.queries import CaseFilter
 from app.cases.rules import Outcome, Status
+from app.conversations.models import Conversation, RoomRating
+from app.conversations.rating import rate_room
 from app.database import reading
 from app.errors import Forbidden, NotFound
 from app.ids import new_id
-from tests.support.house import START, House
+from tests.support.house import START, House, Room
 
 
 async def refusals(house: House, case_id: UUID) -> list[tuple[str, str, str]]:
@@ -139,19 +141,26 @@ async def test_notes_are_sealed_and_come_back_in_order(house: House) -> None:
     assert [note.text for note in notes] == ["prima canarino", "seconda canarino"]
 
 
-async def test_a_closing_is_rated_once_and_an_open_case_never(house: House) -> None:
+async def test_a_closing_is_rated_once_by_each_room_and_an_open_case_never(house: House) -> None:
     room = await house.room()
-    rate = lambda stars: house.act(lambda db: service.rate(db, room.customer, room.case_id, stars, "canarino"))  # noqa: E731
+    neighbour = await house.room(case_id=room.case_id)
+
+    async def rate(stars: int, by: Room = room) -> None:
+        async def act(db: AsyncSession) -> None:
+            await rate_room(db, by.customer, await db.get_one(Conversation, by.id), stars, "canarino")
+
+        await house.act(act)
+
     with pytest.raises(AlreadyRated):
         await rate(5)
     await house.act(lambda db: service.close(db, house.anna, room.case_id, Outcome.RESOLVED))
     await rate(4)
     with pytest.raises(AlreadyRated):
         await rate(1)
-    case = await house.case(room.case_id)
-    assert case.rating == 4
-    assert case.sealed_comment is not None
-    assert b"canarino" not in case.sealed_comment
+    await rate(2, neighbour)
+    assert {rating.stars for rating in await house.all(RoomRating)} == {4, 2}
+    assert all(b"canarino" not in (rating.sealed_comment or b"") for rating in await house.all(RoomRating))
+    assert (await house.case(room.case_id)).rating == 2
 
 
 async def test_the_queue_is_filtered_paged_and_oldest_first(house: House) -> None:

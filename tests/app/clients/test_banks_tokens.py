@@ -50,6 +50,12 @@ async def test_scopes_narrow_the_role_and_never_widen_it(door: Door) -> None:
     assert await door.status(wide, "/exports") == 403
 
 
+@pytest.mark.parametrize("scope", ["riserbo/*", "*", "riserbo/"])
+async def test_no_token_says_our_word_for_every_scope(door: Door, scope: str) -> None:
+    case_id = await door.house.complaint()
+    assert await door.status(door.banks_token(scope=scope), f"/cases/{case_id}") == 404
+
+
 async def test_a_scope_without_our_prefix_is_another_services(door: Door) -> None:
     case_id = await door.house.complaint()
     assert await door.status(door.banks_token(scope="cases:read"), f"/cases/{case_id}") == 404

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from app.actors import SYSTEM
 from app.binding.confirming import Bound
 from app.cases import service as cases
 from app.cases.rules import Outcome
 from app.compliance import building, rules
 from app.conversations import service as rooms
+from app.conversations import sweeping as room_sweeps
 from app.conversations.models import Conversation
 from app.conversations.queries import Window
 from app.conversations.reading import read_as_staff
@@ -136,8 +136,7 @@ async def test_an_expired_answer_is_withheld_and_one_that_expires_too_late_is_sh
     trust, early = await archive.trust(), await archive.ask(bound)
     await begin(archive)
     archive.bank.clock.now += HELD_FOR
-    async with transaction(archive.services) as db:
-        assert await rooms.expire_held(db, SYSTEM) == 1
+    assert await room_sweeps.expire(archive.services) == 1
     await archive.log_round()
     await archive.build(await archive.work())
     shown = await archive.fetch(early.id)
