@@ -56,6 +56,7 @@ async def _outside(settings: Settings, parts: Parts | None) -> list[Finding]:
         return [Finding("secrets", Colour.RED, f"{fault.filename}: {fault.strerror}")]
     found = [*outside.networks(given), *outside.providers(given), *outside.senders(settings, given)]
     found += await _looked("networks", lambda: outside.accounts(given))
+    found += await _looked("token issuers", lambda: outside.token_issuers(settings))
     return found + await _looked("directory", lambda: outside.directory(settings, given.directory))
 
 

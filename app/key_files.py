@@ -32,6 +32,12 @@ class KeyFileRefused(Exception):
     """The file is missing, readable by others, weak, or made for the demonstration."""
 
 
+def needed(folder: Path) -> list[str]:
+    """The files that must be right; one for tokens only where programs have tokens of ours."""
+    names = [KEK_FILE, LOG_KEY_FILE, EXPORT_KEY_FILE]
+    return [*names, TOKEN_KEY_FILE] if (folder / TOKEN_KEY_FILE).exists() else names
+
+
 def make_kek_file(path: Path, *, demo: bool = False) -> None:
     """A new file with one key-encryption key of 256 bits."""
     _write_new(path, {"current": 1, "keys": {"1": b64url(secrets.token_bytes(32))}, "demo": demo})
