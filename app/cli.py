@@ -159,13 +159,17 @@ def init(
 
 @commands.command()
 def doctor(
-    folder: Folder = HERE, *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+    folder: Folder = HERE,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    policy: Annotated[bool, typer.Option("--policy", help="Only what the policy means, in words.")] = False,
 ) -> None:
     """Look at everything that must hold before a bank goes live; exit 1 if something does not."""
     from app import doctor
     from app.commands import operating
 
-    findings = asyncio.run(doctor.examine(operating.settings_of(folder)))
+    settings = operating.settings_of(folder)
+    findings = doctor.examine_policy(settings) if policy else asyncio.run(doctor.examine(settings))
     coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     typer.echo(doctor.as_json(findings) if as_json else doctor.as_table(findings, coloured=coloured))
     raise typer.Exit(FAILS if doctor.is_red(findings) else HOLDS)
@@ -265,6 +269,14 @@ def keys_list(folder: Folder = HERE) -> None:
         typer.echo(f"version {one.number:<4}{'current' if one.is_current else '       '}  {one.data_keys} data keys")
     for key in key_rotation.public_keys(settings):
         typer.echo(key)
+
+
+@keys.command("client")
+def keys_client(name: str, folder: Folder = HERE) -> None:
+    """A new key pair by which an identity provider knows us, for `key_file`; prints the public half (JWK)."""
+    from app.commands import key_rotation, operating
+
+    typer.echo(key_rotation.new_client_key(operating.settings_of(folder), name))
 
 
 @agents.command("add")

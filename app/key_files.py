@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from security import jwts
 from security.encoding import b64url, unb64url
 from security.errors import SecurityError
-from security.jwts import SigningKey as TokenKey
 from security.keys import KeyRing
 from security.notes import SigningKey
 from security.secret import Secret
@@ -73,13 +73,13 @@ def read_signing_key(path: Path) -> SigningKey:
 
 def make_token_key_file(path: Path, *, demo: bool = False) -> None:
     """A new ES256 key for access tokens."""
-    _write_new(path, {"signing": [{"jwk": TokenKey.new().private_jwk(), "retired_at": None}], "demo": demo})
+    _write_new(path, {"signing": [{"jwk": jwts.SigningKey.new().private_jwk(), "retired_at": None}], "demo": demo})
 
 
 def rotate_token_key(path: Path, now: datetime) -> tuple[str, str]:
     """Sign with a new key from now on; the old one stays in the key set for a day. Returns the names of both."""
     document = _read(path)
-    old, new = TokenKey.of_jwk(document["signing"][0]["jwk"]), TokenKey.new()
+    old, new = jwts.SigningKey.of_jwk(document["signing"][0]["jwk"]), jwts.SigningKey.new()
     document["signing"][0]["retired_at"] = now.isoformat()
     kept = [one for one in document["signing"] if _is_published(one, now)]
     document["signing"] = [{"jwk": new.private_jwk(), "retired_at": None}, *kept]
@@ -96,9 +96,9 @@ class TokenKeyFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int] | None = None
-        self._listed: list[tuple[TokenKey, dict[str, Any]]] = []
+        self._listed: list[tuple[jwts.SigningKey, dict[str, Any]]] = []
 
-    def current(self) -> TokenKey:
+    def current(self) -> jwts.SigningKey:
         """The key that signs; raises `KeyFileRefused`."""
         return self._keys()[0][0]
 
@@ -108,12 +108,12 @@ class TokenKeyFile:
             return []
         return [key.public_jwk() for key, entry in self._keys() if _is_published(entry, now)]
 
-    def _keys(self) -> list[tuple[TokenKey, dict[str, Any]]]:
+    def _keys(self) -> list[tuple[jwts.SigningKey, dict[str, Any]]]:
         try:
             status = self._path.stat()
             if (status.st_mtime_ns, status.st_size) != self._seen:
                 document = _read(self._path)["signing"]
-                self._listed = [(TokenKey.of_jwk(one["jwk"]), one) for one in document]
+                self._listed = [(jwts.SigningKey.of_jwk(one["jwk"]), one) for one in document]
                 self._seen = (status.st_mtime_ns, status.st_size)
             self._listed[0]
         except (OSError, LookupError, TypeError, SecurityError) as fault:
@@ -126,13 +126,26 @@ def _is_published(entry: dict[str, Any], now: datetime) -> bool:
     return retired is None or now - datetime.fromisoformat(retired) < PUBLISHED_FOR
 
 
+def make_client_key_file(path: Path) -> None:
+    """A new key pair by which an identity provider knows us (private JWK, P-256)."""
+    _write_new(path, dict(jwts.SigningKey.new().private_jwk()))
+
+
+def read_client_key(path: Path) -> jwts.SigningKey:
+    """The pair of a file; raises `KeyFileRefused`, also for one that others can read."""
+    try:
+        _require_private(path)
+        return jwts.SigningKey.of_jwk(_read(path))
+    except SecurityError:
+        raise KeyFileRefused(f"{path.name} is no private key on P-256") from None
+
+
 def check_key_file(path: Path, *, demo: bool) -> None:
     """Raise `KeyFileRefused` unless the file may be used: not the demo's, not readable by others, no weak key."""
     document = _read(path)
     if document.get("demo") and not demo:
         raise KeyFileRefused(f"{path.name} was made for the demonstration; make real keys with `riserbo init`")
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise KeyFileRefused(f"{path.name} can be read by others; allow only its owner (chmod 600)")
+    _require_private(path)
     if "keys" in document:
         try:
             versions = {int(number): Secret(unb64url(text)) for number, text in document["keys"].items()}
@@ -141,6 +154,11 @@ def check_key_file(path: Path, *, demo: bool) -> None:
             raise KeyFileRefused(f"{path.name} holds a weak or damaged key ({type(fault).__name__})") from None
     if path.name == TOKEN_KEY_FILE:
         TokenKeyFile(path).current()
+
+
+def _require_private(path: Path) -> None:
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyFileRefused(f"{path.name} can be read by others; allow only its owner (chmod 600)")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,21 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import key_files
 from app.admin import create_admin_app
-from app.agents.ports import TokenPorts
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
 from app.binding.facts import facts_of_case
 from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
+from app.binding.openid_provider import OpenIdProvider
 from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
 from app.cases.routes import router as case_routes
 from app.cases.rules import CaseClocks
 from app.channels.mastodon import mastodon_connector
 from app.channels.ports import Connector
-from app.clients.issuing import IssuerPorts
-from app.clients.routes import router as client_routes
-from app.clients.service import MAY_HOLD
 from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
 from app.conversations.committing import lane_of
@@ -36,12 +33,12 @@ from app.conversations.routes import router as conversation_routes
 from app.database import create_engines
 from app.directory.csv_file import CsvDirectory
 from app.directory.http_service import HttpDirectory
-from app.directory.port import CustomerDirectory
+from app.directory.phone_changes import PhoneChanges, SimSwapService
+from app.directory.port import CustomerDirectory, IdentifierKind
 from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
 from app.http.admission import Admission, TrafficLimits
-from app.http.api_document import name_security
 from app.http.body_limits import BodyLimits
 from app.http.framing import FramingLimits
 from app.http.json_bodies import strict_json
@@ -51,12 +48,16 @@ from app.http.request_ids import RequestIds
 from app.http.server import Listener
 from app.http.storage_faults import install_storage_faults
 from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
+from app.oauth.client import OAuthClient
+from app.oauth.server import AuthorizationServer
 from app.outbound import OutboundClient
 from app.permissions import Level
+from app.policy.file import judged_policy
+from app.policy.sense import ground_of
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
-from app.settings import Settings
-from app.token_parts import issuer_ports, token_ports
+from app.settings import IdentityProviderSettings, Settings
+from app.token_parts import StaffTokens, install_tokens, staff_tokens
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
 from app.web.cross_origin import CrossSiteWrites
@@ -92,6 +93,7 @@ class Parts:
     providers: Sequence[OfferedProvider]
     senders: Senders
     directory: CustomerDirectory
+    phone_changes: PhoneChanges | None = None
     demo: bool = False
     demo_start: str = ""
 
@@ -107,8 +109,7 @@ class Installation:
     handover: HandoverPorts
     binding: BindingPorts
     compliance: CompliancePorts
-    tokens: TokenPorts
-    issuer: IssuerPorts
+    tokens: StaffTokens
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -140,6 +141,7 @@ def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:
         _providers(settings, outbound),
         _senders(settings, outbound),
         _directory(settings, outbound),
+        _phone_changes(settings, outbound),
     )
 
 
@@ -161,21 +163,36 @@ def _connectors(settings: Settings, outbound: OutboundClient) -> list[Connector]
 
 
 def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProvider]:
-    return [
-        OfferedProvider(
-            name=one.name,
-            label=one.label,
-            port=HttpIdentityProvider(
-                name=one.name,
-                base_url=one.url,
-                client_id=one.client_id,
-                client_secret=settings.secret(one.secret_file),
-                outbound=outbound,
-            ),
-            relay_resistant={acr: Level(level) for acr, level in one.relay_resistant.items()},
-        )
-        for one in settings.identity_providers
-    ]
+    return [_provider(settings, one, outbound) for one in settings.identity_providers]
+
+
+def _provider(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
+    levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
+    secret = settings.secret(one.secret_file) if one.secret_file else None
+    if one.kind == "http" and secret is not None:
+        kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
+        return OfferedProvider(one.name, one.label, kyc, levels, approval=one.approval)
+    key = key_files.read_client_key(settings.path(one.key_file)) if one.key_file else None
+    openid = OpenIdProvider(
+        name=one.name,
+        client=OAuthClient(AuthorizationServer(one.url, outbound), one.client_id, key=key, secret=secret),
+        acrs=levels,
+        claim=one.claim,
+        kind=IdentifierKind(one.named_by),
+        scope=one.scope,
+        from_userinfo=one.userinfo,
+        tells_when=one.tells_when,
+        prompt=one.prompt,
+    )
+    return OfferedProvider(
+        one.name,
+        one.label,
+        openid,
+        levels,
+        look=openid.look,
+        public_key=key.public_jwk() if key else None,
+        approval=one.approval,
+    )
 
 
 def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
@@ -194,6 +211,11 @@ def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
         )
         mail = SmtpMail(server)
     return Senders(sms, mail)
+
+
+def _phone_changes(settings: Settings, outbound: OutboundClient) -> PhoneChanges | None:
+    wanted = settings.sim_swap
+    return SimSwapService(wanted.url, settings.secret(wanted.token_file), outbound) if wanted else None
 
 
 def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirectory:
@@ -225,11 +247,14 @@ async def assemble(
 ) -> Installation:
     """A ready installation on migrated databases; raises `NotReady`."""
     check_ready(settings, parts)
+    policy, wrong = judged_policy(settings.data, ground_of(parts.providers, parts.connectors))
+    if wrong:
+        raise NotReady(wrong)
     write, read = create_engines(settings.main_database)
     key_engine, key_reader = create_engines(settings.key_database)
     await key_reader.dispose()
     vault = Vault(KeyFile(settings.keys / key_files.KEK_FILE), key_engine, clock)
-    services = Services(write, read, vault, outbound, clock)
+    services = Services(write, read, vault, outbound, clock, policy)
     services.lane = lane_of(services)
     services.lane.start()
     log_key = key_files.read_signing_key(settings.keys / key_files.LOG_KEY_FILE)
@@ -252,6 +277,7 @@ async def assemble(
             senders=parts.senders,
             providers=parts.providers,
             language=settings.language,
+            phone_changes=parts.phone_changes,
         ),
         compliance=CompliancePorts(
             folder=settings.exports,
@@ -259,8 +285,7 @@ async def assemble(
             log_vkey=log_key.vkey(),
             trust_address=f"{settings.public_url}/trust.json",
         ),
-        tokens=token_ports(settings, outbound),
-        issuer=issuer_ports(settings),
+        tokens=staff_tokens(settings, outbound),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -304,9 +329,8 @@ def create_staff_app(house: Installation) -> FastAPI:
         compliance_routes,
     ):
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
-    app.include_router(client_routes)
     app.include_router(staff_pages)
-    name_security(app, token_url=house.issuer.endpoint, scopes=MAY_HOLD, cookie=STAFF_COOKIE)
+    install_tokens(app, house.tokens)
     return app
 
 
@@ -327,8 +351,6 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.handover_ports = house.handover
     app.state.binding_ports = house.binding
     app.state.compliance_ports = house.compliance
-    app.state.token_ports = house.tokens
-    app.state.issuer_ports = house.issuer
     app.state.page_settings = house.pages
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)

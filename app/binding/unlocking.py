@@ -11,7 +11,7 @@ from uuid import UUID
 from app.binding import attempts, customer_proof, known_customers, pairs
 from app.binding.errors import MethodNotOffered
 from app.binding.flows import Leaving
-from app.binding.identity_proof import leave
+from app.binding.identity_proof import depart, store_departure
 from app.binding.models import Binding
 from app.binding.ports import BindingPorts
 from app.binding.raising import reopen_room
@@ -35,7 +35,7 @@ async def request_unlock_code(
     services: Services, ports: BindingPorts, *, session_id: UUID, method: str, network: str
 ) -> None:
     """Ask for `sms`, `email` or `totp`; nobody types who they are. Raises `EnoughCodes`, `Locked`, `RoomLocked`."""
-    if method not in ports.code_methods():
+    if method not in ports.code_methods(services.policy):
         raise MethodNotOffered
     now = services.clock()
     async with transaction(services) as db:
@@ -71,4 +71,5 @@ async def begin_unlock(services: Services, ports: BindingPorts, *, session_id: U
     async with transaction(services) as db:
         session = await live_session(db, session_id, services.clock())
         attempt = await open_attempt(db, session, Kind.UNLOCK)
-        return await leave(db, ports, attempt, offered)
+        departing = await store_departure(db, ports, attempt, offered)
+    return await depart(services, departing)

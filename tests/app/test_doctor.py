@@ -17,21 +17,25 @@ from sqlalchemy import text
 from app import doctor, key_files, migrating
 from app.actors import Role
 from app.binding.identity_provider import OfferedProvider
+from app.binding.openid_provider import OpenIdProvider
 from app.channels.ports import Connector, SignIn
 from app.checks import databases, triggers
 from app.checks.finding import Colour, Finding
 from app.commands import operating
 from app.database import Base, create_engines
 from app.directory.csv_file import CsvDirectory
+from app.directory.phone_changes import PhoneChanges
 from app.initialising import NewBank, initialise
 from app.main import Parts, outbound_from, parts_from
-from app.notifications.senders import Senders, SmtpMail, SmtpServer
+from app.notifications.senders import Senders, SmsSender, SmtpMail, SmtpServer
 from app.permissions import Level
-from app.settings import DirectorySettings, MailSettings, Settings, load_settings
+from app.policy.file import POLICY_FILE
+from app.settings import DirectorySettings, IdentityProviderSettings, MailSettings, Settings, load_settings
 from tests.app.command_line import CommandLine
 from tests.migrations.conftest import settings_for
 from tests.support.databases import DatabaseUrls
 from tests.support.postgres import APP, OWNER, PostgresServer
+from tests.support.scripted_openid import ScriptedProvider, metadata
 
 PASSWORD = "correct horse battery staple"
 BANK = NewBank(
@@ -93,6 +97,45 @@ def test_a_complete_installation_is_all_green(bank: Path) -> None:
     assert [one for one in findings if one.colour is not Colour.GREEN] == []
     assert not doctor.is_red(findings)
     assert {path: path.read_bytes() for path in bank.rglob("*.db")} == before
+
+
+def test_the_policy_is_explained_and_can_be_read_alone(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    riserbo = CommandLine(monkeypatch, capsys)
+    told = riserbo("doctor", "--dir", bank, "--policy")
+    assert told.status == 0
+    assert "policy.toml, free of contradictions" in told.out
+    assert "opens general, case, account;" in told.out
+    assert "social networks" not in told.out
+    (bank / POLICY_FILE).unlink()
+    assert "the strict default" in riserbo("doctor", "--dir", bank, "--policy").out
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[methods]\nsms = 3\n", "methods.sms is 3"),
+        ('[sessions]\nlevel_3 = { idle = "6 min", absolute = "1 h" }\n', "at most 5 min"),
+        ("[methods]\nsms = true\n", "methods.sms"),
+        ("[brands.nowhere]\nmethods = ['totp']\n", "no such connector"),
+    ],
+)
+def test_a_policy_that_contradicts_itself_is_red_and_nothing_starts_with_it(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, word: str
+) -> None:
+    (bank / POLICY_FILE).write_text(text)
+    riserbo = CommandLine(monkeypatch, capsys)
+    alone = riserbo("doctor", "--dir", bank, "--policy", "--json")
+    assert alone.status == 1
+    told = json.loads(alone.out)
+    assert {one["colour"] for one in told["findings"]} == {"red"}
+    assert word in told["findings"][0]["text"]
+    findings = asyncio.run(doctor.examine(load_settings(bank)))
+    assert _of(findings, "policy").colour is Colour.RED
+    started = riserbo("serve", "--dir", bank)
+    assert started.status == 1
+    assert word in started.err
 
 
 def test_an_installation_without_networks_and_senders_is_red(
@@ -225,6 +268,63 @@ def test_stubs_and_weak_providers_are_told(bank: Path) -> None:
     findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(weak,))))
     assert _of(findings, "ways to prove").colour is Colour.YELLOW
     assert any("relay-resistant" in one.text for one in findings if one.part == "provider push")
+
+
+def test_a_provider_approved_on_another_device_must_list_nothing(bank: Path) -> None:
+    settings = load_settings(bank)
+    push = OfferedProvider("app", "App", None, {"high": Level.L3}, approval="push")  # type: ignore[arg-type]
+    findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(push,))))
+    told = _of(findings, "policy")
+    assert (told.colour, "approved by push" in told.text) == (Colour.RED, True)
+
+
+def test_codes_by_sms_need_somebody_who_knows_of_changed_phones(bank: Path) -> None:
+    settings = load_settings(bank)
+    parts = replace(_complete(settings), senders=Senders(cast("SmsSender", object()), None))
+
+    def told(given: Parts) -> list[tuple[Colour, str]]:
+        findings = asyncio.run(doctor.examine(settings, given))
+        return [(one.colour, one.text) for one in findings if one.part == "changed phones"]
+
+    assert [colour for colour, _ in told(parts)] == [Colour.YELLOW]
+    asked = told(replace(parts, phone_changes=cast("PhoneChanges", object())))
+    assert asked == [(Colour.GREEN, "the operator (SIM swap)")]
+    rows = (bank / "customers.csv").read_text().splitlines()
+    (bank / "customers.csv").write_text("\n".join([f"{rows[0]},phone_changed_at", *rows[1:]]))
+    assert told(parts) == [(Colour.GREEN, "the directory's phone_changed_at")]
+    (bank / POLICY_FILE).write_text('[phone]\nquiet = "0 h"\n')
+    assert told(parts) == []
+
+
+def test_providers_are_asked_how_they_stand(bank: Path) -> None:
+    settings = load_settings(bank)
+
+    def looked_at(provider: ScriptedProvider) -> list[tuple[Colour, str]]:
+        port = OpenIdProvider("login", provider.client(), {"high": Level.L3})
+        offered = OfferedProvider("login", "Bank login", port, {"high": Level.L3}, look=port.look)
+        findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(offered,))))
+        return [(one.colour, one.text) for one in findings if one.part == "provider login"]
+
+    green = (Colour.GREEN, "Bank login")
+    assert looked_at(ScriptedProvider()) == [green, (Colour.GREEN, "answers for its issuer, with keys")]
+    plain = looked_at(ScriptedProvider(metadata(pushed_authorization_request_endpoint=None)))
+    assert plain[-1] == (Colour.YELLOW, "takes no pushed requests")
+    gone = looked_at(ScriptedProvider(down={"/.well-known/openid-configuration"}))
+    assert gone == [green, (Colour.RED, "cannot be reached (OutboundError)")]
+    other = looked_at(ScriptedProvider(metadata(issuer="https://other.example")))
+    assert other == [green, (Colour.RED, "answers, but cannot be used (metadata_of_another_issuer)")]
+
+
+def test_a_key_for_a_provider_that_others_can_read_is_told(bank: Path) -> None:
+    key_files.make_client_key_file(bank / "keys" / "login.json")
+    provider = IdentityProviderSettings(
+        name="login", label="L", kind="oidc", url="https://id.example", client_id="x", key_file=Path("keys/login.json")
+    )
+    settings = load_settings(bank).model_copy(update={"identity_providers": [provider]})
+    (bank / "keys" / "login.json").chmod(0o644)
+    findings = asyncio.run(doctor.examine(settings))
+    assert _of(findings, "key of login").colour is Colour.RED
+    assert "600" in _of(findings, "secrets").text
 
 
 def test_a_missing_secret_is_told_and_the_rest_looked_at(bank: Path) -> None:
