@@ -66,6 +66,7 @@ from app.web.error_pages import error_words, render_error
 from app.web.headers import SecurityHeaders
 from app.web.own_pages import router as own_pages
 from app.web.pages import PageSettings
+from app.web.passkey_pages import router as passkey_pages
 from app.web.public_pages import router as public_pages
 from app.web.reports import router as report_routes
 from app.web.room_pages import router as room_pages
@@ -311,7 +312,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, own_pages, public_pages):
+    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages):
         app.include_router(router)
     return app
 
