@@ -76,7 +76,7 @@ GET /api/v1/cases/{case_id}/replies                          ok   ok   ok  404  
 GET /api/v1/conversations/{conversation_id}/events           ok  403   ok  404  404  403    404
 GET /api/v1/conversations/{conversation_id}/messages         ok  403   ok  404  404  403    404
 GET /api/v1/exports                                         403  403  403   ok  403  403    403
-GET /api/v1/exports/trust                                   403  403  403   ok  403  403    403
+GET /api/v1/exports/trust                                   403  403  403   ok  403   ok    403
 GET /api/v1/exports/{export_id}                             404  404  404   ok  404  404    404
 GET /api/v1/exports/{export_id}/bag                         404  404  404   ok  404  404    404
 GET /api/v1/staff                                            ok   ok   ok   ok   ok   ok     ok
