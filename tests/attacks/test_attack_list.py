@@ -23,7 +23,7 @@ from app.sessions.dependencies import VISITOR_COOKIE
 from security.tokens import new_slug
 from tests.attacks.town import OWN_WORK, Town, Who, answer, case_of, prove_handle
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-list")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NEUTRAL: Final = "This sign-in cannot be finished here"
 CHANGING: Final = frozenset({"x-request-id", "date"})

@@ -36,7 +36,7 @@ from security.tokens import new_slug
 from tests.architecture.routes import iter_routes
 from tests.attacks.town import NOBODY, Town, Who
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-matrix")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OK: Final = "ok"
 IBAN: Final = "Buongiorno, il rimborso arriva su IT60X0542811101000000123456."

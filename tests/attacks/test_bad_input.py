@@ -18,7 +18,7 @@ from app.main import create_public_app, create_staff_app
 from tests.architecture.routes import iter_routes
 from tests.attacks.town import NOBODY, OWN_WORK, Town, Who
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-bad-input")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 T = TypeVar("T")
 BIG: Final = 70_000
