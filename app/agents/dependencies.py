@@ -1,4 +1,4 @@
-"""`CurrentStaff`: a live staff session of an active account, as an actor."""
+"""`CurrentStaff`: a live staff session of an active account, as an actor; and a leaf for what its role forbids."""
 
 from __future__ import annotations
 
