@@ -58,6 +58,7 @@ from app.policy.sense import ground_of
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import IdentityProviderSettings, Settings
+from app.token_parts import StaffTokens, install_tokens, staff_tokens
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
 from app.web.cross_origin import CrossSiteWrites
@@ -110,6 +111,7 @@ class Installation:
     handover: HandoverPorts
     binding: BindingPorts
     compliance: CompliancePorts
+    tokens: StaffTokens
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -228,7 +230,7 @@ def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirector
 def check_ready(settings: Settings, parts: Parts) -> None:
     """Raise `NotReady` for weak or demo keys, stubs and plain HTTP outside the demo."""
     findings = []
-    for name in (key_files.KEK_FILE, key_files.LOG_KEY_FILE, key_files.EXPORT_KEY_FILE):
+    for name in key_files.needed(settings.keys):
         try:
             key_files.check_key_file(settings.keys / name, demo=parts.demo)
         except key_files.KeyFileRefused as refused:
@@ -285,6 +287,7 @@ async def assemble(
             log_vkey=log_key.vkey(),
             trust_address=f"{settings.public_url}/trust.json",
         ),
+        tokens=staff_tokens(settings, outbound),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -329,6 +332,7 @@ def create_staff_app(house: Installation) -> FastAPI:
     ):
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
     app.include_router(staff_pages)
+    install_tokens(app, house.tokens)
     return app
 
 
