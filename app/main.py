@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import key_files
 from app.admin import create_admin_app
+from app.agents.dependencies import install_staff_refusals
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
@@ -57,6 +58,7 @@ from app.policy.sense import ground_of
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import IdentityProviderSettings, Settings
+from app.token_parts import StaffTokens, install_tokens, staff_tokens
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
 from app.web.cross_origin import CrossSiteWrites
@@ -109,6 +111,7 @@ class Installation:
     handover: HandoverPorts
     binding: BindingPorts
     compliance: CompliancePorts
+    tokens: StaffTokens
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -227,7 +230,7 @@ def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirector
 def check_ready(settings: Settings, parts: Parts) -> None:
     """Raise `NotReady` for weak or demo keys, stubs and plain HTTP outside the demo."""
     findings = []
-    for name in (key_files.KEK_FILE, key_files.LOG_KEY_FILE, key_files.EXPORT_KEY_FILE):
+    for name in key_files.needed(settings.keys):
         try:
             key_files.check_key_file(settings.keys / name, demo=parts.demo)
         except key_files.KeyFileRefused as refused:
@@ -284,6 +287,7 @@ async def assemble(
             log_vkey=log_key.vkey(),
             trust_address=f"{settings.public_url}/trust.json",
         ),
+        tokens=staff_tokens(settings, outbound),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -328,6 +332,7 @@ def create_staff_app(house: Installation) -> FastAPI:
     ):
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
     app.include_router(staff_pages)
+    install_tokens(app, house.tokens)
     return app
 
 
@@ -352,7 +357,9 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)
     app.include_router(report_routes)
-    install_storage_faults(app, install_problem_handlers(app, render_error, error_words))
+    answers = install_problem_handlers(app, render_error, error_words)
+    install_storage_faults(app, answers)
+    install_staff_refusals(app, answers)
     app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
     app.add_middleware(BodyLimits)
     app.add_middleware(SecurityHeaders, https=house.settings.https)
