@@ -57,6 +57,7 @@ from app.web.cross_origin import CrossSiteWrites
 from app.web.entry_pages import router as entry_pages
 from app.web.error_pages import error_words, render_error
 from app.web.headers import SecurityHeaders
+from app.web.own_pages import router as own_pages
 from app.web.pages import PageSettings
 from app.web.public_pages import router as public_pages
 from app.web.reports import router as report_routes
@@ -244,7 +245,12 @@ async def assemble(
             providers=parts.providers,
             language=settings.language,
         ),
-        compliance=CompliancePorts(folder=settings.exports, export_key=export_key, log_vkey=log_key.vkey()),
+        compliance=CompliancePorts(
+            folder=settings.exports,
+            export_key=export_key,
+            log_vkey=log_key.vkey(),
+            trust_address=f"{settings.public_url}/trust.json",
+        ),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -270,7 +276,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, public_pages):
+    for router in (entry_pages, room_pages, own_pages, public_pages):
         app.include_router(router)
     return app
 

@@ -1,4 +1,4 @@
-"""Roles, assurance levels and data classes: one table each, and the checks that raise."""
+"""Roles, assurance levels and data classes, and the checks that raise. Which class needs which level: `app.policy`."""
 
 from __future__ import annotations
 
@@ -27,19 +27,6 @@ class DataClass(StrEnum):
     ACCOUNT = "account"
     IDENTITY = "identity"
     NEVER = "never"
-
-
-REQUIRED_LEVEL: Final[dict[DataClass, Level]] = {
-    DataClass.GENERAL: Level.L1,
-    DataClass.CASE: Level.L2,
-    DataClass.ACCOUNT: Level.L3,
-    DataClass.IDENTITY: Level.L4,
-}
-
-
-def classes_at(level: int) -> list[DataClass]:
-    """The data classes that may be read at this level, lowest first."""
-    return [kind for kind, needed in REQUIRED_LEVEL.items() if level >= needed]
 
 
 class Permission(StrEnum):

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.lane import Lane
 from app.lookups import Lookups
 from app.outbound import OutboundClient
+from app.policy import Policy
 from app.vault import Vault
 from app.wakeups import Wakeups
 
@@ -26,7 +27,7 @@ def system_clock() -> datetime:
 
 @dataclass
 class Services:
-    """Engines, vault, clock, outbound client, lane, gathered look-ups and in-process wake-ups of one running service.
+    """Engines, vault, clock, outbound client, policy, lane, gathered look-ups and wake-ups of one running service.
 
     `write_engine` is the only engine that may change anything. On SQLite it has one connection; `read_engine` has
     a pool that the database itself refuses to write through. `traffic` counts refused requests by door and status.
@@ -38,6 +39,7 @@ class Services:
     vault: Vault
     outbound: OutboundClient
     clock: Clock = system_clock
+    policy: Policy = field(default_factory=Policy)
     wakeups: Wakeups = field(default_factory=Wakeups)
     lane: Lane[Any, Any] | None = None
     lookups: Lookups = field(default_factory=Lookups)

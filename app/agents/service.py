@@ -19,8 +19,8 @@ from app.database import reading, services_of, transaction
 from app.errors import NotFound
 from app.ids import new_id
 from app.limits import guesses
-from app.limits.guesses import GuessPolicy
 from app.permissions import ROLE_PERMISSIONS, Permission, require
+from app.policy import GuessPolicy
 from app.services import Services
 from app.sessions import service as sessions
 from app.sessions.models import Session

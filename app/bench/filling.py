@@ -26,8 +26,7 @@ from app.conversations.models import Conversation
 from app.database import reading
 from app.ids import new_id
 from app.main import Installation
-from app.permissions import Level
-from app.sessions.rules import CUSTOMER_LIFETIME
+from app.policy import Policy
 from security.commitments import ciphertext_hash, commit, opening
 from security.envelope import Place, seal
 from security.keys import DataKey
@@ -253,6 +252,6 @@ def renew_sessions(ground: Ground) -> None:
         sink: _Sink = _SqliteSink(connection) if url.startswith("sqlite") else _PostgresSink(connection)
         sink.execute(
             "UPDATE sessions SET last_seen_at = ?, expires_at = ? WHERE binding_id IS NOT NULL AND ended_at IS NULL",
-            [(now, now + CUSTOMER_LIFETIME[Level.L3])],
+            [(now, now + Policy().sessions.level_3.absolute)],
         )
         sink.commit()

@@ -16,7 +16,7 @@ from app.actors import SYSTEM, Actor, Customer, Staff, Visitor
 from app.audit.service import Value, record
 from app.binding import known_customers
 from app.binding.models import Binding
-from app.binding.rules import BINDING_LIFETIME, BindingState
+from app.binding.rules import BindingState
 from app.cases.models import Case, Post
 from app.cases.queries import subject_document
 from app.cases.rules import Status
@@ -27,6 +27,7 @@ from app.directory.port import CustomerRecord
 from app.ids import new_id
 from app.main import Installation
 from app.permissions import Level
+from app.policy import Policy
 from app.services import Services
 from app.sessions import rules as session_rules
 from app.sessions.dependencies import VISITOR_COOKIE
@@ -39,6 +40,7 @@ from security.keys import DataKey, new_data_key
 from security.tokens import new_slug, new_token, token_hash
 
 GROUP: Final = 250
+POLICY: Final = Policy()
 NETWORK: Final = "bench"
 SCOPE: Final = "bench.example"
 COMPLAINT: Final = "Mi avete addebitato due volte la stessa spesa."
@@ -236,7 +238,7 @@ def _post_row(db: AsyncSession, draft: _Draft, now: datetime) -> dict[str, Any]:
 
 
 async def _collect_binding(db: AsyncSession, services: Services, draft: _Draft, now: datetime, rows: Rows) -> None:
-    until = now + BINDING_LIFETIME
+    until = now + POLICY.lifetimes.binding
     customer = CustomerRecord(f"C{draft.number:08}", f"Cliente {draft.number}", "+390200000000", None)
     data: dict[str, Value] = {
         "level": int(Level.L3),
@@ -281,7 +283,7 @@ def _session_row(draft: _Draft, now: datetime) -> dict[str, Any]:
         "locked": False,
         "created_at": now,
         "last_seen_at": now,
-        "expires_at": now + session_rules.CUSTOMER_LIFETIME[Level.L3],
+        "expires_at": now + POLICY.sessions.level_3.absolute,
         "ended_at": None,
     }
 

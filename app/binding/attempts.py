@@ -91,6 +91,7 @@ async def require_live(db: AsyncSession, attempt: Attempt, now: datetime) -> Non
     if attempt.state not in rules.OPEN_STATES:
         raise AttemptOver
     rules.require_fresh(
+        services_of(db).policy.lifetimes,
         expires_at=attempt.expires_at,
         handle_proved_at=attempt.handle_proved_at,
         customer_proved_at=attempt.customer_proved_at,
@@ -120,7 +121,8 @@ async def add(
     **values: Any,
 ) -> Attempt:
     """A new attempt, with its leaf; `subject` is the proved account of one that belongs to a binding already."""
-    now = services_of(db).clock()
+    services = services_of(db)
+    now = services.clock()
     attempt_id = new_id(now)
     attempt = Attempt(
         id=attempt_id,
@@ -132,7 +134,7 @@ async def add(
         version=1,
         level=int(level),
         created_at=now,
-        expires_at=now + rules.ATTEMPT_LIFETIME,
+        expires_at=now + services.policy.lifetimes.attempt,
         **values,
     )
     if subject is not None:

@@ -22,6 +22,7 @@ from app.binding.models import Authenticator, Binding
 from app.binding.ports import BindingPorts
 from app.binding.queries import authenticators_of, is_live
 from app.binding.room_entry import require_in_room
+from app.binding.rules import CodeMethod
 from app.database import reading, services_of, transaction
 from app.errors import NotFound
 from app.ids import new_id
@@ -71,7 +72,7 @@ async def add_authenticator(services: Services, *, customer: Customer, code: str
             step = totp.check(secret, code, now, None)
         except CodeRefused:
             raise AuthenticatorNotAdded from None
-        max_level = rules.level_of_code(session.level)
+        max_level = rules.level_of_code(services.policy, CodeMethod.TOTP, session.level)
         key, authenticator_id = await services.vault.service_key(KEY), new_id(now)
         db.add(
             Authenticator(
@@ -100,9 +101,9 @@ async def use_authenticator(db: AsyncSession, binding: Binding, code: str, actor
 
     The rows are locked while their last step is compared: of two equal codes one wins (RFC 6238 section 5.2).
     """
-    vault = services_of(db).vault
+    services = services_of(db)
     for one in await authenticators_of(db, binding.id, lock=True):
-        secret = Secret(await vault.open(_place(one.id), one.sealed_secret))
+        secret = Secret(await services.vault.open(_place(one.id), one.sealed_secret))
         try:
             step = totp.check(secret, code, now, one.last_step)
         except CodeRefused:
@@ -111,7 +112,7 @@ async def use_authenticator(db: AsyncSession, binding: Binding, code: str, actor
         one.leaf_id = record(
             db, "authenticator.used", stream=f"binding:{binding.id}", actor=actor, data={"id": str(one.id)}
         )
-        return rules.level_of_code(one.max_level)
+        return rules.level_of_code(services.policy, CodeMethod.TOTP, one.max_level)
     raise CodeWrong
 
 
@@ -119,9 +120,10 @@ async def _next_secret(db: AsyncSession, customer: Customer) -> Secret:
     # Revoked ones count for the number, so that no secret comes twice, and not for how many there may be.
     counted = select(func.count()).where(Authenticator.binding_id == customer.binding_id)
     number = (await db.execute(counted)).scalar_one()
-    if len(await authenticators_of(db, customer.binding_id)) >= rules.MOST_AUTHENTICATORS:
+    services = services_of(db)
+    if len(await authenticators_of(db, customer.binding_id)) >= services.policy.tries.authenticators:
         raise EnoughAuthenticators
-    key = await services_of(db).vault.service_key(KEY)
+    key = await services.vault.service_key(KEY)
     seed = join(str(customer.binding_id).encode(), str(customer.session_id).encode(), str(number).encode())
     return Secret(keyed_hash(key.commitment, "authenticator-secret", seed)[:SECRET_BYTES])
 

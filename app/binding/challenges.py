@@ -8,7 +8,6 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.service import record
-from app.binding import rules
 from app.binding.attempts import stream_of, visitor_of
 from app.binding.errors import CodeWrong
 from app.binding.models import Attempt, Challenge
@@ -63,7 +62,7 @@ async def count_try(db: AsyncSession, challenge: Challenge, now: datetime) -> Ch
             Challenge.id == challenge.id,
             Challenge.used_at.is_(None),
             Challenge.expires_at > now,
-            Challenge.tries < rules.TRIES_PER_CODE,
+            Challenge.tries < services_of(db).policy.tries.per_code,
         )
         .values(tries=Challenge.tries + 1)
         .returning(Challenge.id)

@@ -84,13 +84,14 @@ async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_i
     envelope = _Envelope(author, ports.connector(case.connector))
     if challenge.sent_at is not None:
         return envelope
-    for purpose, value, (limit, per) in (
-        ("handle-codes-network", work.payload["network"], rules.HANDLE_CODES_PER_NETWORK),
-        ("handle-codes-account", case.author_hash.hex(), rules.HANDLE_CODES_PER_ACCOUNT),
-        ("handle-codes-connector", case.connector, rules.HANDLE_CODES_PER_CONNECTOR),
+    sending = services.policy.sending
+    for purpose, value, rate in (
+        ("handle-codes-network", work.payload["network"], sending.handle_network),
+        ("handle-codes-account", case.author_hash.hex(), sending.handle_account),
+        ("handle-codes-connector", case.connector, sending.handle_connector),
     ):
         key = await services.vault.lookup_hash(purpose, value)
-        if not await rates.take(db, key, limit, per, now):
+        if not await rates.take(db, key, rate.limit, rate.per, now):
             return "rate"
     challenge.sent_at = now
     return envelope
@@ -187,12 +188,12 @@ async def _objection(
 
 async def _within_rates(db: AsyncSession, keys: GuessKeys, binding: Binding | None, now: datetime) -> bool:
     """A new pair also draws on what all strangers together may send to one customer; a bound one does not."""
-    vault = services_of(db).vault
-    allowances = [("customer-codes-pair", keys.pair, rules.CUSTOMER_CODES_PER_PAIR)]
+    vault, sending = services_of(db).vault, services_of(db).policy.sending
+    allowances = [("customer-codes-pair", keys.pair, sending.customer_pair)]
     if binding is None or not is_live(binding, now):
-        allowances.append(("customer-codes-new", keys.customer, rules.CUSTOMER_CODES_FOR_NEW_PAIRS))
-    for purpose, value, (limit, per) in allowances:
-        if not await rates.take(db, await vault.lookup_hash(purpose, value.hex()), limit, per, now):
+        allowances.append(("customer-codes-new", keys.customer, sending.customer_new_pairs))
+    for purpose, value, rate in allowances:
+        if not await rates.take(db, await vault.lookup_hash(purpose, value.hex()), rate.limit, rate.per, now):
             return False
     return True
 

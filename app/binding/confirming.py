@@ -118,7 +118,7 @@ async def _create_or_renew(db: AsyncSession, attempt: Attempt, known: Binding | 
     assert attempt.handle_hash is not None
     assert attempt.customer_hash is not None
     binding_id = known.id if known is not None else new_id(now)
-    until = now + rules.BINDING_LIFETIME
+    until = now + services.policy.lifetimes.binding
     leaf_id = record(
         db,
         "binding.created" if known is None else "binding.renewed",

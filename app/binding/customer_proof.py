@@ -90,7 +90,7 @@ async def ask(
         attempt,
         purpose=PURPOSE,
         channel=method.value,
-        lifetime=rules.CUSTOMER_CODE_LIFETIME,
+        lifetime=services.policy.lifetimes.customer_code,
         typed_hash=typed_hash,
     )
     await enqueue(
@@ -109,7 +109,7 @@ async def _require_codes_left(db: AsyncSession, attempt: Attempt, method: CodeMe
     asked = select(func.count()).where(
         Challenge.attempt_id == attempt.id, Challenge.purpose == PURPOSE, Challenge.channel != CodeMethod.TOTP
     )
-    if (await db.execute(asked)).scalar_one() >= rules.CODES_PER_ATTEMPT:
+    if (await db.execute(asked)).scalar_one() >= services_of(db).policy.tries.codes_per_attempt:
         raise EnoughCodes
 
 
@@ -168,7 +168,8 @@ async def check(db: AsyncSession, attempt: Attempt, code: str, now: datetime) ->
 
 async def _weigh(db: AsyncSession, attempt: Attempt, challenge: Challenge, keys: GuessKeys, code: str) -> Level:
     """The level of a right code; raises `CodeWrong`, also for a right one of a pair that is closed in silence."""
-    now = services_of(db).clock()
+    services = services_of(db)
+    now = services.clock()
     binding = await live_binding_of_pair(db, attempt.handle_hash, challenge.customer_hash, now)
     closed = await pairs.is_closed(db, keys, bound=binding is not None, now=now)
     if challenge.channel == CodeMethod.TOTP:
@@ -178,7 +179,7 @@ async def _weigh(db: AsyncSession, attempt: Attempt, challenge: Challenge, keys:
     await challenges.check(db, challenge, code)
     if closed is not None:
         raise CodeWrong
-    return rules.level_of_code()
+    return rules.level_of_code(services.policy, challenge.channel)
 
 
 async def accept_customer(

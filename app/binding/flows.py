@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import attempts, rules
+from app.binding import attempts
 from app.binding.errors import NotFinishedHere
 from app.binding.models import Attempt, Flow
 from app.database import services_of, transaction
@@ -91,7 +91,8 @@ async def store(
     memo: Mapping[str, str] | None = None,
 ) -> None:
     """Store the flow of an attempt that has just been moved; an older flow of it dies with the older version."""
-    now = services_of(db).clock()
+    services = services_of(db)
+    now = services.clock()
     flow_id = new_id(now)
     document = {
         "verifier": secrets.verifier,
@@ -111,7 +112,7 @@ async def store(
             attempt_id=attempt.id,
             sealed_secrets=seal(key, _place(flow_id), json.dumps(document).encode()),
             created_at=now,
-            expires_at=now + rules.FLOW_LIFETIME,
+            expires_at=now + services.policy.lifetimes.redirect,
             used_at=None,
         )
     )

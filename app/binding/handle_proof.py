@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import attempts, challenges, flows, rules
+from app.binding import attempts, challenges, flows
 from app.binding.code_delivery import HANDLE_CODE
 from app.binding.errors import (
     AccountIncomplete,
@@ -91,7 +91,7 @@ async def request_handle(
 ) -> Leaving | CodeRequested:
     """Name network and account and choose how to prove them; again for another choice or another code.
 
-    `network` is `rules.network_of` the visitor's address, `language` that of the visitor's pages. Raises `OutOfStep`,
+    `network` is `network_of` the visitor's address, `language` that of the visitor's pages. Raises `OutOfStep`,
     `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `AccountIncomplete`, `EnoughCodes`, `SignInUnreachable`.
     """
     chosen = ports.connector(connector)
@@ -185,11 +185,12 @@ async def _name(
 
 async def _ask_for_code(db: AsyncSession, attempt: Attempt, document: dict[str, str]) -> CodeRequested:
     """Challenge and work are made for everybody, so that the request costs the same time for everybody."""
+    policy = services_of(db).policy
     asked = select(func.count()).where(Challenge.attempt_id == attempt.id, Challenge.purpose == PURPOSE)
-    if (await db.execute(asked)).scalar_one() >= rules.CODES_PER_ATTEMPT:
+    if (await db.execute(asked)).scalar_one() >= policy.tries.codes_per_attempt:
         raise EnoughCodes
     challenge, code = await challenges.add(
-        db, attempt, purpose=PURPOSE, channel=HandleMethod.DIRECT_MESSAGE, lifetime=rules.HANDLE_CODE_LIFETIME
+        db, attempt, purpose=PURPOSE, channel=HandleMethod.DIRECT_MESSAGE, lifetime=policy.lifetimes.handle_code
     )
     await enqueue(
         db,

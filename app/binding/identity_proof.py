@@ -137,7 +137,7 @@ async def _accept(
     if attempt.handle_hash is None:
         raise OutOfStep
     customer_hash = await pairs.customer_hash(services, customer.customer_number)
-    level = rules.level_of_identity(acr, offered.relay_resistant, attempt.handle_method or "")
+    level = rules.level_of_identity(services.policy, acr, offered.relay_resistant, attempt.handle_method or "")
     binding = await db.get(Binding, attempt.binding_id) if attempt.binding_id else None
     if binding is not None:
         if customer_hash != binding.customer_hash:

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import rules
+from app.database import services_of
 from app.directory.port import normalise
 from app.limits import guesses
 from app.limits.errors import Locked
 from app.limits.guesses import GuessState
+from app.policy import GuessPolicy
 from app.services import Services
 from security.encoding import join
+
+NEVER_LOCKS: Final = GuessPolicy(in_a_row=1_000_000_000)
+"""A customer's counter counts the day and never locks: a stranger's guesses must not lock out who is bound."""
 
 
 async def customer_hash(services: Services, customer_number: str) -> bytes:
@@ -58,9 +63,10 @@ async def require_not_locked(db: AsyncSession, typed: bytes, now: datetime) -> N
 
 async def is_closed(db: AsyncSession, keys: GuessKeys, *, bound: bool, now: datetime) -> str | None:
     """Why a code may neither be sent nor be right just now, told to nobody but the log: None, `locked` or `closed`."""
+    tries = services_of(db).policy.tries
     if (await guesses.state_of(db, keys.pair, now)).is_locked(now):
         return "locked"
-    if not bound and (await guesses.state_of(db, keys.customer, now)).today >= rules.WRONG_A_DAY:
+    if not bound and (await guesses.state_of(db, keys.customer, now)).today >= tries.wrong_a_day:
         return "closed"
     return None
 
@@ -73,10 +79,11 @@ async def hold(db: AsyncSession, customer: bytes, now: datetime) -> None:
 
 async def count_wrong(db: AsyncSession, keys: GuessKeys, now: datetime) -> GuessState:
     """Count one wrong guess against all three; returns what the visitor may know. Call it where changes are kept."""
-    shown = await guesses.count_wrong(db, keys.typed, rules.PAIR_POLICY, now)
+    policy = services_of(db).policy.tries.pair
+    shown = await guesses.count_wrong(db, keys.typed, policy, now)
     if keys.pair != keys.typed:
-        await guesses.count_wrong(db, keys.pair, rules.PAIR_POLICY, now)
-    await guesses.count_wrong(db, keys.customer, rules.CUSTOMER_POLICY, now)
+        await guesses.count_wrong(db, keys.pair, policy, now)
+    await guesses.count_wrong(db, keys.customer, NEVER_LOCKS, now)
     return shown
 
 

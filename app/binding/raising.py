@@ -13,6 +13,7 @@ from app.binding.room_entry import customer_of, live_session, lock_room, renew_s
 from app.binding.rules import State
 from app.conversations import service as conversations
 from app.conversations.models import Conversation
+from app.database import services_of
 from app.permissions import Level
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
@@ -25,7 +26,7 @@ async def raise_session(db: AsyncSession, attempt: Attempt, level: Level, now: d
     Raises `NotFinishedHere` when the binding or session was ended meanwhile ("this was not me" wins).
     """
     binding, room, session = await _still_theirs(db, attempt, now)
-    if session.locked or session_rules.is_idle(session.kind, session.level, session.last_seen_at, now):
+    if session.locked or session_rules.is_idle(services_of(db).policy.sessions, session, now):
         await attempts.refuse(db, attempt, attempt.kind, "locked")
     data: dict[str, str | int] = {
         "level": int(level),

@@ -31,7 +31,11 @@ async def reproof_of(db: AsyncSession, binding: Binding, now: datetime) -> Repro
     """What asks for new proofs of this binding now; None while one factor is enough to come back."""
     fresh = await freshness_of(db, binding)
     return rules.reproof_due(
-        fresh.needs, handle_proved_at=fresh.handle_proved_at, customer_proved_at=fresh.customer_proved_at, now=now
+        services_of(db).policy.lifetimes,
+        fresh.needs,
+        handle_proved_at=fresh.handle_proved_at,
+        customer_proved_at=fresh.customer_proved_at,
+        now=now,
     )
 
 
@@ -112,8 +116,8 @@ async def note_aged(services: Services) -> int:
 
     The rule itself looks at the age (`reproof_of`), so nobody gets in while a sweep is late.
     """
-    now = services.clock()
-    handle, customer = now - rules.HANDLE_REPROOF, now - rules.CUSTOMER_REPROOF
+    now, lifetimes = services.clock(), services.policy.lifetimes
+    handle, customer = now - lifetimes.handle_again, now - lifetimes.customer_again
     async with reading(services) as db:
         rows = await db.execute(
             select(Freshness)

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM, Actor, Customer
 from app.audit.service import record
-from app.binding import rules
 from app.binding.models import Binding, NoticeReference
 from app.binding.notices import reference_hash
 from app.binding.queries import authenticators_of
@@ -53,11 +52,12 @@ async def revoke_own(services: Services, customer: Customer) -> None:
 
 async def _freeze(db: AsyncSession, binding_id: UUID, actor: Actor) -> None:
     """What had ended otherwise before its notice was answered is frozen too: an intruder must not undo it first."""
-    now = services_of(db).clock()
+    services = services_of(db)
+    now = services.clock()
     binding = await db.get(Binding, binding_id, with_for_update=True, populate_existing=True)
     if binding is None or binding.state == BindingState.ACTIVE or binding.frozen_until is not None:
         return
-    binding.frozen_until = now + rules.FREEZE
+    binding.frozen_until = now + services.policy.lifetimes.freeze
     data = {"until": binding.frozen_until.isoformat()}
     binding.leaf_id = record(db, "binding.frozen", stream=f"binding:{binding.id}", actor=actor, data=data)
     await _revoke_authenticators(db, binding, actor)
@@ -65,7 +65,8 @@ async def _freeze(db: AsyncSession, binding_id: UUID, actor: Actor) -> None:
 
 async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: Actor) -> None:
     """End a binding now, with all that was enrolled in it; only a complaint freezes it as well."""
-    now = services_of(db).clock()
+    services = services_of(db)
+    now = services.clock()
     binding = await db.get(Binding, binding_id, with_for_update=True, populate_existing=True)
     if binding is None or binding.state != BindingState.ACTIVE:
         return
@@ -75,7 +76,7 @@ async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: A
         binding.state = BindingState.EXPIRED.value
     else:
         binding.state, binding.revoked_at = BindingState.REVOKED.value, now
-        binding.frozen_until = now + rules.FREEZE if reason in FREEZING else None
+        binding.frozen_until = now + services.policy.lifetimes.freeze if reason in FREEZING else None
     binding.leaf_id = record(
         db, "binding.revoked", stream=f"binding:{binding.id}", actor=actor, data={"reason": reason}
     )

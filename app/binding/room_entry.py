@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Customer
 from app.conversations.errors import RoomLocked
 from app.conversations.models import Conversation
+from app.database import services_of
 from app.permissions import Level
 from app.sessions import rules as session_rules
 from app.sessions.models import Session
@@ -43,7 +44,7 @@ async def live_session(db: AsyncSession, session_id: UUID, now: datetime) -> Ses
 async def require_in_room(db: AsyncSession, customer: Customer, now: datetime) -> Session:
     """The customer's session, if its room is open to it now; raises `RoomLocked` for a locked or idle one."""
     session = await live_session(db, customer.session_id, now)
-    idle = session_rules.is_idle(session.kind, session.level, session.last_seen_at, now)
+    idle = session_rules.is_idle(services_of(db).policy.sessions, session, now)
     if session.locked or idle or session.binding_id != customer.binding_id:
         raise RoomLocked
     return session

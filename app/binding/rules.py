@@ -1,7 +1,6 @@
-"""Pure decisions of proofs and bindings: states and their transitions, lifetimes, levels by method.
+"""Pure decisions of proofs and bindings: states and their transitions, freshness, levels by method.
 
-Figures: design decisions 8 and 9; code lifetimes after NIST SP 800-63B-4 and ASVS 6.5.5, tries after RTS 2018/389
-article 4.
+Design decisions 8 and 9; the figures are the bank's policy (`app.policy`).
 """
 
 from __future__ import annotations
@@ -13,40 +12,13 @@ from enum import StrEnum
 from typing import Final
 
 from app.binding.errors import AttemptOver, OutOfStep
-from app.limits.guesses import GuessPolicy
 from app.permissions import Level
+from app.policy import Lifetimes, Policy
 
 NOTICE_VERSION: Final = 1
 """Version of the privacy and recording notice that a confirmation accepts."""
 
-ATTEMPT_LIFETIME: Final = timedelta(minutes=30)
-HANDLE_HOLDS: Final = timedelta(minutes=15)
-CUSTOMER_HOLDS: Final = timedelta(minutes=10)
-HANDLE_CODE_LIFETIME: Final = timedelta(minutes=10)
-CUSTOMER_CODE_LIFETIME: Final = timedelta(minutes=5)
-FLOW_LIFETIME: Final = timedelta(minutes=10)
-BINDING_LIFETIME: Final = timedelta(days=180)
-FREEZE: Final = timedelta(hours=24)
-HANDLE_REPROOF: Final = timedelta(days=90)
-CUSTOMER_REPROOF: Final = timedelta(days=180)
-"""RTS 2018/389 article 10, as amended: strong authentication anew after 180 days at the latest."""
 ACCOUNT_LOOK_EVERY: Final = timedelta(hours=6)
-
-TRIES_PER_CODE: Final = 5
-CODES_PER_ATTEMPT: Final = 3
-WRONG_A_DAY: Final = 10
-HOUR: Final = timedelta(hours=1)
-DAY: Final = timedelta(days=1)
-HANDLE_CODES_PER_ACCOUNT: Final = (3, HOUR)
-HANDLE_CODES_PER_NETWORK: Final = (30, HOUR)
-HANDLE_CODES_PER_CONNECTOR: Final = (600, HOUR)
-CUSTOMER_CODES_PER_PAIR: Final = (6, HOUR)
-CUSTOMER_CODES_FOR_NEW_PAIRS: Final = (6, DAY)
-MOST_AUTHENTICATORS: Final = 3
-
-PAIR_POLICY: Final = GuessPolicy(in_a_row=5, first_lock=timedelta(minutes=15), longest_lock=timedelta(hours=24))
-CUSTOMER_POLICY: Final = GuessPolicy(in_a_row=1_000_000_000)
-"""A customer's counter counts the day and never locks: a stranger's guesses must not lock out who is bound."""
 
 
 class State(StrEnum):
@@ -132,45 +104,51 @@ def require_move(before: str, after: State) -> None:
 
 
 def require_fresh(
-    *, expires_at: datetime, handle_proved_at: datetime | None, customer_proved_at: datetime | None, now: datetime
+    lifetimes: Lifetimes,
+    *,
+    expires_at: datetime,
+    handle_proved_at: datetime | None,
+    customer_proved_at: datetime | None,
+    now: datetime,
 ) -> None:
     """Raise `AttemptOver` once the attempt, or a proof that it rests on, is too old."""
     if expires_at <= now:
         raise AttemptOver
     if customer_proved_at is not None:
-        if customer_proved_at + CUSTOMER_HOLDS <= now:
+        if customer_proved_at + lifetimes.customer_proof <= now:
             raise AttemptOver
-    elif handle_proved_at is not None and handle_proved_at + HANDLE_HOLDS <= now:
+    elif handle_proved_at is not None and handle_proved_at + lifetimes.handle_proof <= now:
         raise AttemptOver
 
 
 def reproof_due(
-    needs: str | None, *, handle_proved_at: datetime, customer_proved_at: datetime, now: datetime
+    lifetimes: Lifetimes, needs: str | None, *, handle_proved_at: datetime, customer_proved_at: datetime, now: datetime
 ) -> Reproof | None:
     """What asks for new proofs now: what was noted, else the age of the older proof; None when they are fresh."""
     if needs is not None:
         return Reproof(needs)
-    if handle_proved_at + HANDLE_REPROOF <= now:
+    if handle_proved_at + lifetimes.handle_again <= now:
         return Reproof.HANDLE_AGE
-    if customer_proved_at + CUSTOMER_REPROOF <= now:
+    if customer_proved_at + lifetimes.customer_again <= now:
         return Reproof.CUSTOMER_AGE
     return None
 
 
-def level_of_code(max_level: int = Level.L2) -> Level:
-    """A typed code is L2 and never more, whatever else was typed before; an authenticator may be worth less."""
-    return Level(min(max_level, Level.L2))
+def level_of_code(policy: Policy, method: str, max_level: int = Level.L2) -> Level:
+    """A typed code is never more than L2, whatever else was typed before; an authenticator may be worth less."""
+    return Level(min(max_level, policy.level_of(method), Level.L2))
 
 
-def level_of_identity(acr: str, relay_resistant: Mapping[str, Level], handle_method: str) -> Level:
-    """What a redirect to a provider is worth: its acr's level if the policy lists it as relay-resistant, else L2.
+def level_of_identity(policy: Policy, acr: str, relay_resistant: Mapping[str, Level], handle_method: str) -> Level:
+    """What a redirect to a provider is worth: its acr's level if that is listed as relay-resistant, else little.
 
-    L4 needs a handle proved by sign-in: a code sent by direct message can be relayed.
+    What stands behind a code sent by direct message is worth less: such a code can be relayed.
     """
-    level = relay_resistant.get(acr, Level.L2)
-    if handle_method != HandleMethod.SIGN_IN:
-        level = min(level, Level.L3)
-    return Level(level)
+    if acr in relay_resistant:
+        level = min(relay_resistant[acr], policy.level_of("identity_relay_resistant"))
+    else:
+        level = policy.level_of("identity")
+    return Level(min(level, policy.level_behind(handle_method)))
 
 
 def method_of_identity(provider: str) -> str:

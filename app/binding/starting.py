@@ -13,7 +13,7 @@ from app.binding import attempts, rules
 from app.binding.models import Attempt
 from app.binding.rules import Kind, State
 from app.cases.queries import case_by_slug
-from app.database import transaction
+from app.database import services_of, transaction
 from app.services import Services
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
@@ -50,7 +50,7 @@ async def _is_plain_visitor(db: AsyncSession, session_id: UUID, now: datetime) -
     if session is None or session.ended_at is not None or session.kind != session_rules.VISITOR:
         return False
     # The attempt dies with its session, so a session about to end is no place to begin one.
-    return session.binding_id is None and session.expires_at > now + rules.ATTEMPT_LIFETIME
+    return session.binding_id is None and session.expires_at > now + services_of(db).policy.lifetimes.attempt
 
 
 async def _cancel_own(db: AsyncSession, session_id: UUID, slug: str) -> None:

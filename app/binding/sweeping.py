@@ -16,7 +16,9 @@ from app.binding.revoking import revoke
 from app.binding.room_entry import lock_room
 from app.binding.rules import BindingState, State
 from app.conversations import service as conversations
-from app.database import reading, transaction
+from app.database import reading, services_of, transaction
+from app.permissions import Level
+from app.policy import Sessions
 from app.services import Services
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
@@ -57,11 +59,11 @@ async def expire_attempts(services: Services) -> int:
 
 async def lock_idle_sessions(services: Services) -> int:
     """Lock the rooms of idle sessions and end sessions past their absolute limit; returns how many."""
-    now = services.clock()
+    now, terms = services.clock(), services.policy.sessions
     idle = or_(
         *(
-            and_(Session.level == int(level), Session.last_seen_at < now - limit)
-            for level, limit in session_rules.CUSTOMER_IDLE.items()
+            and_(Session.level == int(level), Session.last_seen_at < now - terms.customer(level).idle)
+            for level in (Level.L2, Level.L3, Level.L4)
         )
     )
     async with reading(services) as db:
@@ -81,10 +83,10 @@ async def lock_idle_sessions(services: Services) -> int:
     return len(due)
 
 
-def _is_due(session: Session, now: datetime) -> bool:
+def _is_due(terms: Sessions, session: Session, now: datetime) -> bool:
     if session.ended_at is not None:
         return False
-    idle = session_rules.is_idle(session.kind, session.level, session.last_seen_at, now)
+    idle = session_rules.is_idle(terms, session, now)
     return session_sweeps.is_over(session, now) or (idle and not session.locked)
 
 
@@ -94,7 +96,7 @@ async def _lock_or_end(db: AsyncSession, session_id: UUID, now: datetime) -> Non
     assert session.binding_id is not None
     room = await lock_room(db, session.binding_id)
     await db.refresh(session)
-    if not _is_due(session, now):
+    if not _is_due(services_of(db).policy.sessions, session, now):
         return
     over = session_sweeps.is_over(session, now)
     if room is not None and room.session_id == session_id:

@@ -9,7 +9,7 @@ import base64
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -80,21 +80,38 @@ class BagContents:
     info: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Tags:
+    """What stands beside the payload of a bag: its name, the lines of `bag-info.txt`, what to do with it."""
+
+    identifier: str
+    readme: str
+    info: Mapping[str, str] = field(default_factory=dict)
+
+
 def write_bag(directory: Path, contents: BagContents, export_key: SigningKey) -> None:
     """Write the bag at `directory`, which must not exist; it appears whole or not at all.
 
     The same contents give the same bytes. Raises BagIncomplete; whether the log holds is the verifier's to say.
     """
+    tags = Tags(contents.export_id, _README, contents.info)
+    write_signed(directory, contents.origin, export_key, tags, lambda draft: _write_payload(draft, contents))
+
+
+def write_signed(
+    directory: Path, origin: str, export_key: SigningKey, tags: Tags, payload: Callable[[Path], None]
+) -> None:
+    """A bag around what `payload` writes below `data` of the folder that it gets, signed by the export key."""
     if directory.exists():
         raise BagIncomplete("there is something at the bag's place already")
     draft = Path(tempfile.mkdtemp(prefix=".bag-", dir=directory.parent))
     try:
         (draft / "data").mkdir()
-        _write_payload(draft, contents)
-        _write_tags(draft, contents)
+        payload(draft)
+        _write_tags(draft, tags)
         digest = _write_manifest(draft, verifier.TAGMANIFEST, verifier.TAGS)
-        note = export_key.sign(verifier.tagmanifest_text(contents.origin, digest))
-        _write(draft / verifier.SIGNATURE, note.encode())
+        note = export_key.sign(verifier.tagmanifest_text(origin, digest))
+        write_file(draft / verifier.SIGNATURE, note.encode())
         draft.rename(directory)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -121,8 +138,8 @@ def _write_payload(draft: Path, contents: BagContents) -> None:
     size = Checkpoint.parse(contents.checkpoint.partition("\n\n")[0] + "\n").size
     if len(contents.leaf_hashes) != size:
         raise BagIncomplete("there are not as many hashes as the checkpoint has leaves")
-    _write(draft / "data/checkpoint", contents.checkpoint.encode())
-    _write_lines(draft / "data/leaf-hashes.txt", (value.hex().encode() for value in contents.leaf_hashes))
+    write_file(draft / "data/checkpoint", contents.checkpoint.encode())
+    write_lines(draft / "data/leaf-hashes.txt", (value.hex().encode() for value in contents.leaf_hashes))
     if isinstance(contents.scope, OneRoom):
         _write_room(draft, contents, contents.scope)
     else:
@@ -141,7 +158,7 @@ def _write_log(draft: Path, contents: BagContents, size: int) -> None:
                 export.append(leaf)
             yield raw
 
-    written = _write_lines(draft / "data/leaves.jsonl", lines())
+    written = write_lines(draft / "data/leaves.jsonl", lines())
     if written != size:
         raise BagIncomplete(f"there are {written} leaves, and the checkpoint has {size}")
     _write_scope(draft, contents, _only(export), {"leaves": size})
@@ -155,20 +172,25 @@ def _write_room(draft: Path, contents: BagContents, room: OneRoom) -> None:
     last = {stream: n for stream, n, _ in export.data["streams"]} | {own: export.body["n"]}
     leaves = [leaf for leaf in leaves if leaf.body["n"] <= last.get(leaf.stream, 0)]
     tree = TreeHasher(contents.leaf_hashes)
-    _write_lines(draft / "data/leaves.jsonl", (_proved(tree, leaf, given[leaf.at]) for leaf in leaves))
+    write_lines(draft / "data/leaves.jsonl", (_proved(tree, leaf, given[leaf.at]) for leaf in leaves))
     messages = message_rows(f"room:{room.id}", contents.messages, leaves)
     thread = thread_rows(contents.thread, leaves)
     counts = {"leaves": len(leaves), "messages": len(messages), "thread": len(thread)}
     scope = _write_scope(draft, contents, export, counts)
-    _write_lines(draft / "data/messages.jsonl", map(canonical_json, messages))
-    _write_lines(draft / "data/thread.jsonl", map(canonical_json, thread))
-    _write(draft / "data/transcript.txt", verifier.render_text(scope, thread, messages).encode())
-    _write(draft / "data/transcript.html", verifier.render_html(scope, thread, messages).encode())
+    write_lines(draft / "data/messages.jsonl", map(canonical_json, messages))
+    write_lines(draft / "data/thread.jsonl", map(canonical_json, thread))
+    write_file(draft / "data/transcript.txt", verifier.render_text(scope, thread, messages).encode())
+    write_file(draft / "data/transcript.html", verifier.render_html(scope, thread, messages).encode())
 
 
 def _proved(tree: TreeHasher, leaf: verifier.Leaf, raw: bytes) -> bytes:
-    proof = [value.hex() for value in tree.inclusion(leaf.at, tree.size)]
-    return canonical_json({"index": leaf.at, "leaf": base64.b64encode(raw).decode(), "proof": proof})
+    return proved_leaf(leaf.at, raw, tree.inclusion(leaf.at, tree.size))
+
+
+def proved_leaf(index: int, raw: bytes, path: Sequence[bytes]) -> bytes:
+    """A line of `leaves.jsonl` where each leaf stands with its own audit path."""
+    proof = [value.hex() for value in path]
+    return canonical_json({"index": index, "leaf": base64.b64encode(raw).decode(), "proof": proof})
 
 
 def _only(found: Sequence[verifier.Leaf]) -> verifier.Leaf:
@@ -192,22 +214,22 @@ def _write_scope(
         "counts": dict(counts),
         "streams": export.data["streams"],
     }
-    _write(draft / "data/scope.json", canonical_json(scope) + b"\n")
+    write_file(draft / "data/scope.json", canonical_json(scope) + b"\n")
     return scope
 
 
-def _write_tags(draft: Path, contents: BagContents) -> None:
+def _write_tags(draft: Path, tags: Tags) -> None:
     payload = sorted(name for name in _names(draft) if name.startswith("data/"))
     octets = sum((draft / name).stat().st_size for name in payload)
-    info = {**contents.info, "External-Identifier": contents.export_id, "Payload-Oxum": f"{octets}.{len(payload)}"}
+    info = {**tags.info, "External-Identifier": tags.identifier, "Payload-Oxum": f"{octets}.{len(payload)}"}
     for label, value in info.items():
         # A line feed in a value would be a further label of the attacker's choice.
         if not label.replace("-", "").isalnum() or not value.isprintable():
             raise BagIncomplete(f"a line of bag-info.txt cannot be written: {label!r}")
-    _write(draft / "bagit.txt", verifier.BAGIT)
-    _write_lines(draft / "bag-info.txt", (f"{label}: {info[label]}".encode() for label in sorted(info)))
-    _write(draft / "README.txt", _README.encode())
-    _write(draft / "verify.py", Path(verifier.__file__).read_bytes())
+    write_file(draft / "bagit.txt", verifier.BAGIT)
+    write_lines(draft / "bag-info.txt", (f"{label}: {info[label]}".encode() for label in sorted(info)))
+    write_file(draft / "README.txt", tags.readme.encode())
+    write_file(draft / "verify.py", Path(verifier.__file__).read_bytes())
     _write_manifest(draft, "manifest-sha256.txt", payload)
 
 
@@ -217,7 +239,7 @@ def _write_manifest(draft: Path, manifest: str, names: Iterable[str]) -> str:
         with (draft / name).open("rb") as file:
             lines.append(f"{file_digest(file, 'sha256').hexdigest()}  {name}")
     text = "".join(f"{line}\n" for line in lines).encode()
-    _write(draft / manifest, text)
+    write_file(draft / manifest, text)
     return sha256(text).hexdigest()
 
 
@@ -225,11 +247,13 @@ def _names(directory: Path) -> list[str]:
     return [str(path.relative_to(directory).as_posix()) for path in directory.rglob("*") if path.is_file()]
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
+    """One file, whole."""
     path.write_bytes(content)
 
 
-def _write_lines(path: Path, lines: Iterable[bytes]) -> int:
+def write_lines(path: Path, lines: Iterable[bytes]) -> int:
+    """Each line with its end; returns how many."""
     written = 0
     with path.open("wb") as file:
         for line in lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from app.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unavailable
 
 
 class ExportsNotForRole(Forbidden):
@@ -54,3 +54,17 @@ class BagMissing(Unavailable):
 
     code = "bag_missing"
     message = "The file of this export is not there any more. Ask for a new export."
+
+
+class ReceiptPending(Unavailable):
+    """The receipt's own leaf is not under a signed head yet; nothing is lost, it is asked for again."""
+
+    code = "receipt_pending"
+    message = "Your receipt is being signed. Please ask for it again in a few seconds."
+
+
+class EnoughReceipts(TooMany):
+    """A binding may take a few receipts an hour."""
+
+    code = "enough_receipts"
+    message = "You have just taken several receipts. Please wait a little."

@@ -39,9 +39,12 @@ TAGS = ("README.txt", "bag-info.txt", "bagit.txt", "manifest-sha256.txt", "verif
 TAGMANIFEST = "tagmanifest-sha256.txt"
 SIGNATURE = TAGMANIFEST + ".sig"
 LOG_FILES = ("data/checkpoint", "data/leaf-hashes.txt", "data/leaves.jsonl", "data/scope.json")
-ROOM_FILES = ("data/messages.jsonl", "data/thread.jsonl", "data/transcript.html", "data/transcript.txt")
+TRANSCRIPTS = ("data/transcript.html", "data/transcript.txt")
+ROOM_FILES = ("data/messages.jsonl", "data/thread.jsonl", *TRANSCRIPTS)
+RECEIPT_FILES = ("data/checkpoint", "data/leaves.jsonl", "data/messages.jsonl", "data/scope.json", *TRANSCRIPTS)
 OPENINGS = frozenset({"room.opened", "room.reopened"})
 KINDS = {"post.received": "public post", "reply.registered": "public reply", "note.added": "internal note"}
+SEEN = frozenset({"message.sent", "message.held", "message.released"})
 ENDINGS = frozenset({"message.expired", "message.erased", "content.erased"})
 
 
@@ -622,6 +625,7 @@ ROW: dict[str, type] = {
     "opening": str,
 }
 MESSAGE: dict[str, type] = {**ROW, "n": int, "data_class": str, "context": str}
+OWN: dict[str, type] = {**ROW, "n": int, "context": str}
 PUBLIC: dict[str, type] = {**ROW, "t": str, "context": str}
 
 
@@ -686,6 +690,8 @@ def check_row(row: dict[str, Any], about: Sequence[Leaf]) -> None:
 def check_message_row(row: dict[str, Any], about: Sequence[Leaf], index: int) -> None:
     """Number and data class of a room message; one that was held and never released has no number."""
     for member, name in (("n", "number"), ("data_class", "class")):
+        if member not in row:
+            continue
         logged = [leaf.data[name] for leaf in about if name in leaf.data] or [None]
         if row[member] not in logged:
             raise EvidenceFails(f"message {row['id']} has another {name} in the log", index)
@@ -710,6 +716,13 @@ def visible(text: str) -> str:
 
 def render_heads(scope: dict[str, Any]) -> list[str]:
     """The lines above a transcript."""
+    if scope["scope"] == "receipt":
+        return [
+            "Riserbo receipt, format 1 / ricevuta, formato 1",
+            f"Receipt {visible(str(scope['receipt']))}, room {visible(str(scope['room']))}, level {scope['level']}",
+            "What one session could see of its conversation / quanto una sessione vedeva della sua conversazione",
+            "Times are UTC, as recorded in the log. Unprintable characters and backslashes appear as \\u{hex}.",
+        ]
     return [
         "Riserbo transcript, format 1",
         f"Room {visible(str(scope['room']))}",
@@ -721,7 +734,9 @@ def render_heads(scope: dict[str, Any]) -> list[str]:
 
 
 def render_title(row: dict[str, Any]) -> str:
-    """The line above one text."""
+    """The line above one text; a receipt says which side wrote, not which member of staff."""
+    if "data_class" not in row and "n" in row:
+        return visible(f"#{row['n']}  {row['sent_at']}  {row['sender']}")
     if "n" not in row:
         return visible(f"{row['sent_at']}  {KINDS.get(row['t'], row['t'])}  {row['stream']}  {row['id']}")
     number = "not released" if row["n"] is None else f"#{row['n']}"
@@ -734,10 +749,18 @@ def render_lines(row: dict[str, Any]) -> list[str]:
     return visible("(no longer readable)" if row["text"] is None else row["text"]).split("\n")
 
 
+def render_parts(
+    scope: dict[str, Any], thread: Sequence[dict[str, Any]], messages: Sequence[dict[str, Any]]
+) -> list[tuple[str, Sequence[dict[str, Any]]]]:
+    """The parts of a transcript; a receipt has the conversation alone."""
+    room = ("Private room", messages)
+    return [room] if scope["scope"] == "receipt" else [("Public thread", thread), room]
+
+
 def render_text(scope: dict[str, Any], thread: Sequence[dict[str, Any]], messages: Sequence[dict[str, Any]]) -> str:
     """The transcript as plain text; quoted lines begin with a bar, so no text can pass for a heading or a formula."""
     lines = render_heads(scope)
-    for heading, rows in (("Public thread", thread), ("Private room", messages)):
+    for heading, rows in render_parts(scope, thread, messages):
         lines += ["", heading, "-" * len(heading)]
         for row in rows:
             lines += ["", render_title(row)] + ["| " + line for line in render_lines(row)]
@@ -755,7 +778,7 @@ def render_html(scope: dict[str, Any], thread: Sequence[dict[str, Any]], message
         "h3{font-size:.8em;color:#444;margin-bottom:0}p{white-space:pre-wrap;overflow-wrap:anywhere;margin-top:0}</style>",
         f"</head><body><h1>{heads[0]}</h1>",
     ] + [f"<div>{line}</div>" for line in heads[1:]]
-    for heading, rows in (("Public thread", thread), ("Private room", messages)):
+    for heading, rows in render_parts(scope, thread, messages):
         parts.append(f"<h2>{heading}</h2>")
         for row in rows:
             body = html.escape("\n".join(render_lines(row)))
@@ -776,6 +799,22 @@ SCOPE: dict[str, type] = {
     "counts": dict,
     "streams": list,
 }
+
+
+RECEIPT: dict[str, type] = {
+    "version": int,
+    "scope": str,
+    "receipt": str,
+    "room": str,
+    "level": int,
+    "leaf_index": int,
+    "messages": int,
+}
+
+
+def receipt_digest(leaves: Sequence[bytes]) -> str:
+    """What the leaf of a receipt says of the messages in it: SHA-256 over the hashes of their leaves, in log order."""
+    return hashlib.sha256(b"".join(leaves)).hexdigest()
 
 
 def tagmanifest_text(origin: str, digest: str) -> str:
@@ -837,6 +876,9 @@ class Verification:
         if not self.step("scope", self.check_scope) or not signed:
             self.step("leaves", self.compare_leaves)
             return
+        if self.scope["scope"] == "receipt":
+            self.run_receipt()
+            return
         room = self.scope["scope"] == "room"
         holds = self.step("leaves", self.check_room_leaves if room else self.check_log_leaves)
         holds &= self.step("streams", self.check_streams)
@@ -845,6 +887,12 @@ class Verification:
         if self.step("complete", self.check_complete) and holds:
             # Over leaves that do not hold, a text at fault would only hide the leaf at fault.
             self.step("texts", self.check_texts)
+            self.step("transcript", self.check_transcript)
+
+    def run_receipt(self) -> None:
+        """A receipt: some leaves of one room, each by its own path, and the leaf that says which."""
+        if self.step("leaves", self.check_receipt_leaves) and self.step("receipt", self.check_receipt):
+            self.step("texts", self.check_receipt_texts)
             self.step("transcript", self.check_transcript)
 
     @property
@@ -858,9 +906,7 @@ class Verification:
         """The bag is a folder or a zip, and has the files a bag has, and no others."""
         self.files = open_files(self.path)
         found = set(self.files.sizes)
-        needed = set(TAGS + LOG_FILES + (TAGMANIFEST, SIGNATURE))
-        if found & set(ROOM_FILES):
-            needed |= set(ROOM_FILES)
+        needed = {*TAGS, TAGMANIFEST, SIGNATURE, *self.payload_names(found)}
         for name in sorted(needed - found):
             self.problem(f"{name} is missing")
         for name in sorted(found - needed):
@@ -868,6 +914,13 @@ class Verification:
         if self.files.read("bagit.txt") != BAGIT:
             self.problem("bagit.txt does not say BagIt 1.0")
         return f"{len(found)} files"
+
+    @staticmethod
+    def payload_names(found: set[str]) -> set[str]:
+        """The files that a bag of this kind has under `data`: a receipt has texts, no list of hashes and no thread."""
+        if "data/messages.jsonl" in found and not found & {"data/leaf-hashes.txt", "data/thread.jsonl"}:
+            return set(RECEIPT_FILES)
+        return set(LOG_FILES) | (set(ROOM_FILES) if found & set(ROOM_FILES) else set())
 
     def check_manifests(self) -> str:
         """Every file has the digest that its manifest gives (RFC 8493)."""
@@ -909,19 +962,35 @@ class Verification:
     # checkpoint and scope
 
     def check_checkpoint(self) -> str:
-        """The log's key has signed the head, and it is no older than the newest that the trust file has seen."""
+        """The log's key has signed the head, and it is no older than the newest that the trust file has seen.
+
+        A receipt is kept for years: it may be older, since it proves what was said, not that the log still says so.
+        """
         self.note = self.files.read("data/checkpoint")
         self.checkpoint = open_checkpoint(self.note, self.trust.origin, self.trust.log_keys)
         newest = self.trust.newest
-        if newest and self.checkpoint.size < newest.size:
+        if newest and self.checkpoint.size == newest.size and self.checkpoint.root != newest.root:
+            raise EvidenceFails(f"two heads of {newest.size} leaves were signed: history was rewritten")
+        if newest and self.checkpoint.size < newest.size and not self.is_receipt:
             raise EvidenceFails(
                 f"the log ends at {self.checkpoint.size} leaves, but {newest.size} were signed before",
                 self.checkpoint.size,
             )
         return f"{self.checkpoint.size} leaves, root {self.checkpoint.root.hex()}"
 
+    @property
+    def is_receipt(self) -> bool:
+        """Whether the files are those of a receipt."""
+        return self.payload_names(set(self.files.sizes)) == set(RECEIPT_FILES)
+
     def check_scope(self) -> str:
         """scope.json says what the bag is about, and the files fit it."""
+        if self.is_receipt:
+            scope = parse_object(self.files.read("data/scope.json"), RECEIPT)
+            if (scope["version"], scope["scope"]) != (1, "receipt"):
+                raise EvidenceFails("scope.json has an unknown version or scope")
+            self.scope = scope
+            return f"receipt {scope['receipt']} of room {scope['room']}"
         scope = parse_object(self.files.read("data/scope.json"), SCOPE, optional=["room"])
         has_texts = "data/messages.jsonl" in self.files.sizes
         if scope["version"] != 1 or scope["scope"] not in ("log", "room"):
@@ -935,6 +1004,8 @@ class Verification:
 
     def compare_leaves(self) -> str:
         """Without a usable head or scope: at least say where leaves and hashes part."""
+        if self.is_receipt:
+            return f"{len(self.read_room_leaves())} leaves can be read, and nothing says under which head"
         if set(self.files.sizes) & set(ROOM_FILES):
             self.read_room_leaves()
             for index, line in enumerate(self.files.lines("data/leaf-hashes.txt")):
@@ -1047,6 +1118,52 @@ class Verification:
         self.check_proofs(found, self.checkpoint)
         self.check_newest(hashes)
         return f"{len(found)} leaves proved, {hashes.tree.size} hashes lead to the signed root"
+
+    # receipts
+
+    def check_receipt_leaves(self) -> str:
+        """Each leaf by its own path; only messages of the one room and the receipt's own leaf, by rising index."""
+        assert self.checkpoint is not None
+        found, room, own = self.read_room_leaves(), "room:" + self.scope["room"], "receipt:" + self.scope["receipt"]
+        for leaf, proof in found:
+            check_proof(leaf.hash, leaf.at, self.checkpoint.size, proof, self.checkpoint.root)
+            if leaf.stream == own and leaf.at == self.scope["leaf_index"]:
+                self.export = leaf
+            elif leaf.stream != room or leaf.body["t"] not in SEEN:
+                raise EvidenceFails(f"leaf {leaf.at} does not belong in a receipt of this room", leaf.at)
+        return f"{len(found)} leaves proved under the signed head"
+
+    def check_receipt(self) -> str:
+        """The log itself says that this receipt was made, of which room, at which level, and of which messages."""
+        own = self.export
+        if own is None or own.body["t"] != "receipt.created":
+            raise EvidenceFails("the receipt's own leaf is not there", self.checked_index(self.scope["leaf_index"]))
+        shown = [leaf.hash for at, leaf in sorted(self.leaves.items()) if at != own.at]
+        said = {name: own.data.get(name) for name in ("room", "level", "messages", "digest")}
+        given = {name: self.scope[name] for name in ("room", "level", "messages")} | {"digest": receipt_digest(shown)}
+        if said != given:
+            raise EvidenceFails("the log has another receipt than this one", own.at)
+        if any(at > own.at for at in self.leaves):
+            raise EvidenceFails("a message is later than the receipt", own.at)
+        return f"leaf {own.at} names this receipt"
+
+    def check_receipt_texts(self) -> str:
+        """Every text is the one its leaf commits to; every message that a leaf is about is there, and was sent."""
+        about: dict[tuple[str, Any], list[Leaf]] = {}
+        for leaf in self.leaves.values():
+            if leaf is not self.export:
+                about.setdefault((leaf.stream, leaf.data.get("id")), []).append(leaf)
+        messages = self.read_rows("data/messages.jsonl", OWN)
+        places = [(row["stream"], row["id"]) for row in messages]
+        if len(set(places)) != len(places) or set(places) != set(about) or len(places) != self.scope["messages"]:
+            raise EvidenceFails("the messages are not those that the leaves are about")
+        for row in messages:
+            if row["text"] is None or row["n"] is None:
+                raise EvidenceFails(f"message {row['id']} has no text or no number")
+            check_row(row, about[row["stream"], row["id"]])
+        if [row["n"] for row in messages] != sorted({row["n"] for row in messages}):
+            raise EvidenceFails("messages.jsonl is not in the order of its numbers")
+        return f"{len(messages)} messages match their commitments"
 
     def check_proofs(self, found: list[tuple[Leaf, list[bytes]]], checkpoint: Checkpoint) -> None:
         """Every leaf by its own path. Where all paths fail, they are of another tree, and the streams tell more."""
@@ -1193,8 +1310,9 @@ class Verification:
 
     def check_transcript(self) -> str:
         """What people read is exactly what was proved."""
-        thread = self.read_rows("data/thread.jsonl", PUBLIC)
-        messages = self.read_rows("data/messages.jsonl", MESSAGE)
+        receipt = self.scope["scope"] == "receipt"
+        thread = [] if receipt else self.read_rows("data/thread.jsonl", PUBLIC)
+        messages = self.read_rows("data/messages.jsonl", OWN if receipt else MESSAGE)
         for name, render in (("data/transcript.txt", render_text), ("data/transcript.html", render_html)):
             expected = hashlib.sha256(render(self.scope, thread, messages).encode("utf-8")).hexdigest()
             if self.files.digest(name) != expected:
@@ -1249,7 +1367,10 @@ def check_bag(arguments: argparse.Namespace) -> dict[str, Any]:
     trust = load_trust(arguments.trust, arguments.bag)
     done = Verification(arguments.bag, trust)
     done.run()
-    newer = done.checkpoint and (trust.newest is None or done.checkpoint.size > trust.newest.size)
+    # A receipt does not prove that its head continues the one that is remembered, so it never takes its place.
+    newer = (
+        done.checkpoint and not done.is_receipt and (trust.newest is None or done.checkpoint.size > trust.newest.size)
+    )
     if done.ok and newer and arguments.update_trust:
         try:
             save_newest(arguments.trust, trust, done.note)

@@ -31,7 +31,8 @@ from app.conversations.service import topic
 from app.database import after_commit, dialect_of, services_of, transaction
 from app.errors import NotFound, RiserboError, Unauthenticated
 from app.lane import Lane
-from app.permissions import REQUIRED_LEVEL, ROLE_PERMISSIONS, DataClass, Permission
+from app.permissions import ROLE_PERMISSIONS, DataClass, Permission
+from app.policy import Policy
 from app.services import Services
 from app.sessions.models import Session
 
@@ -92,6 +93,7 @@ class _Group:
     sessions: dict[UUID, Any]
     stored: dict[tuple[UUID, UUID, bytes], _Stored]
     now: datetime
+    policy: Policy
     messages: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
@@ -132,7 +134,7 @@ async def commit_group(services: Services, commands: Sequence[PostMessage]) -> l
 
 async def _group(db: AsyncSession, commands: Sequence[PostMessage]) -> _Group:
     """Rooms locked in id order; then sessions and known keys, in one statement each."""
-    dialect, connection = dialect_of(db), await db.connection()
+    services, dialect, connection = services_of(db), dialect_of(db), await db.connection()
     room_ids, session_ids = {one.conversation_id for one in commands}, {one.actor.session_id for one in commands}
     keys = {(one.conversation_id, _sender_id(one.actor), one.client_key) for one in commands}
     rooms = await connection.execute(_rooms(dialect), listed(dialect, room_ids))
@@ -147,7 +149,8 @@ async def _group(db: AsyncSession, commands: Sequence[PostMessage]) -> _Group:
             )
             for row in stored
         },
-        now=services_of(db).clock(),
+        now=services.clock(),
+        policy=services.policy,
     )
 
 
@@ -231,12 +234,12 @@ def _post(db: AsyncSession, group: _Group, command: PostMessage) -> Posted:
 def _require_actor(group: _Group, room: _Room, actor: Staff | Customer) -> None:
     session = group.sessions.get(actor.session_id)
     if isinstance(actor, Customer):
-        if session is None or not session_is_live(session, group.now) or session.level != actor.level:
+        if session is None or not session_is_live(group.policy, session, group.now) or session.level != actor.level:
             raise RoomLocked
         if room.binding_id != actor.binding_id or room.session_id != actor.session_id:
             raise RoomLocked
         return
-    if session is None or not session_is_live(session, group.now):
+    if session is None or not session_is_live(group.policy, session, group.now):
         raise Unauthenticated
     if session.staff_id != actor.id or not session.active:
         raise Unauthenticated
@@ -255,7 +258,7 @@ def _record_insider(db: AsyncSession, room: _Room, actor: Staff | Customer) -> N
 
 def _add_message(db: AsyncSession, group: _Group, room: _Room, command: PostMessage) -> Posted:
     by_staff = isinstance(command.actor, Staff)
-    held = by_staff and must_wait(command.data_class, room.level)
+    held = by_staff and must_wait(group.policy, command.data_class, room.level)
     sender = "agent" if by_staff else "customer"
     number = None if held else group.number(room, "message", {}, command.message_id)
     about: dict[str, str | int] = {
@@ -265,7 +268,7 @@ def _add_message(db: AsyncSession, group: _Group, room: _Room, command: PostMess
         **command.commitment,
     }
     if number is None:
-        about["needs"] = int(REQUIRED_LEVEL[command.data_class])
+        about["needs"] = int(group.policy.needed(command.data_class))
     else:
         about["number"] = number
     event = "message.held" if held else "message.sent"
@@ -292,7 +295,7 @@ def _add_message(db: AsyncSession, group: _Group, room: _Room, command: PostMess
     )
     if held:
         # The customer learns that an answer waits for a higher level, and nothing else of it.
-        group.number(room, "held", {"level": int(REQUIRED_LEVEL[command.data_class])})
+        group.number(room, "held", {"level": int(group.policy.needed(command.data_class))})
     return Posted(command.message_id, number, state, command.data_class.value, group.now)
 
 

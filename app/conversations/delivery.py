@@ -55,7 +55,7 @@ class Hub:
     def __init__(self, services: Services) -> None:
         self.leases = Leases(services)
         self._services = services
-        self._lookout = Lookout(services.read_engine)
+        self._lookout = Lookout(services)
         self._marks = Gathering(self._move_marks, rest=MARKS_REST, largest=1024)
         self._inboxes: OrderedDict[Inbox, None] = OrderedDict()
         self._topics: dict[str, set[Inbox]] = {}
@@ -65,7 +65,7 @@ class Hub:
 
     def open(self, actor: Staff | Customer, room_id: UUID, after: int) -> Inbox:
         """Register a stream; its first look comes at once."""
-        inbox = Inbox(actor, room_id, after, asyncio.get_running_loop().time())
+        inbox = Inbox(self._services.policy, actor, room_id, after, asyncio.get_running_loop().time())
         self._inboxes[inbox] = None
         for name in _topics_of(inbox):
             self._topics.setdefault(name, set()).add(inbox)
@@ -133,7 +133,7 @@ class Hub:
             stopping.cancel()
             self._task = None
             # Another task may begin while this connection closes; it has one of its own.
-            lookout, self._lookout = self._lookout, Lookout(self._services.read_engine)
+            lookout, self._lookout = self._lookout, Lookout(self._services)
             with suppress(Exception):
                 await lookout.close()
 

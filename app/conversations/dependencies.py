@@ -11,23 +11,24 @@ from app.actors import Customer
 from app.conversations.errors import RoomLocked
 from app.conversations.queries import session_is_live
 from app.errors import Unauthenticated
-from app.http.dependencies import Now
+from app.http.dependencies import CurrentServices, Now
+from app.policy import Policy
 from app.sessions.dependencies import VisitorSession
 from app.sessions.models import Session
 
 
-def customer_of(session: Session, now: datetime) -> Customer:
+def customer_of(policy: Policy, session: Session, now: datetime) -> Customer:
     """The actor of a session. Raises `Unauthenticated` before a binding, `RoomLocked` while it is locked or idle."""
     if session.binding_id is None or session.conversation_id is None or session.proved_at is None:
         raise Unauthenticated
-    if not session_is_live(session, now):
+    if not session_is_live(policy, session, now):
         raise RoomLocked
     return Customer(session.binding_id, session.conversation_id, session.id, session.level, session.proved_at)
 
 
-async def current_customer(session: VisitorSession, now: Now) -> Customer:
+async def current_customer(session: VisitorSession, services: CurrentServices, now: Now) -> Customer:
     """The customer behind the visitor's session."""
-    return customer_of(session, now)
+    return customer_of(services.policy, session, now)
 
 
 CurrentCustomer = Annotated[Customer, Depends(current_customer)]

@@ -12,6 +12,7 @@ from app.conversations.items import Ended, Quiet, ReadUpTo, StreamItem
 from app.conversations.looks import reader
 from app.conversations.queries import Entry
 from app.conversations.rules import sight
+from app.policy import Policy
 
 LARGEST: Final = 256 * 1024
 MOST: Final = 200
@@ -40,9 +41,9 @@ class Inbox:
         "taken_at",
     )
 
-    def __init__(self, actor: Staff | Customer, room_id: UUID, after: int, now: float) -> None:
+    def __init__(self, policy: Policy, actor: Staff | Customer, room_id: UUID, after: int, now: float) -> None:
         self.actor, self.room_id = actor, room_id
-        self.sight = None if isinstance(actor, Staff) else sight(actor.level, actor.session_id)
+        self.sight = None if isinstance(actor, Staff) else sight(policy, actor.level, actor.session_id)
         self.question = reader(actor, room_id)
         self.cursor = self.last = after
         self.mark = -1

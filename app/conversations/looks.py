@@ -31,7 +31,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
 from app.actors import Customer, Staff
@@ -45,6 +45,8 @@ from app.conversations.wanted import wanted
 from app.database import UtcDateTime
 from app.errors import NotFound, RiserboError, Unauthenticated
 from app.permissions import ROLE_PERMISSIONS, Level, Permission
+from app.policy import Sessions
+from app.services import Services
 from app.sessions.models import Session
 from app.sessions.rules import API, STAFF, VISITOR, idle_limit
 
@@ -123,14 +125,14 @@ class Lookout:
     One statement a look, so that rights and lines are of one moment.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, services: Services) -> None:
+        self._engine, self._terms = services.read_engine, services.policy.sessions
         self._connection: AsyncConnection | None = None
 
     async def look(self, readers: Sequence[tuple[str, int, int]], now: datetime) -> Found:
         """For each (`reader`, number it has, mark it has): how it stands now."""
         asked = ",".join([f'{text},"i":{i},"n":{n},"mark":{mark}}}' for i, (text, n, mark) in enumerate(readers)])
-        rows = await self._read({"readers": f"[{asked}]", "now": now, **_idle_since(now)})
+        rows = await self._read({"readers": f"[{asked}]", "now": now, **_idle_since(self._terms, now)})
         found: dict[int, Standing] = {}
         for row in rows:
             standing = found.get(row.i)
@@ -179,9 +181,9 @@ def _line(row: Row[Any]) -> Line:
     return Line(entry, row.session_id, row.sealed_text)
 
 
-def _idle_since(now: datetime) -> dict[str, datetime]:
+def _idle_since(terms: Sessions, now: datetime) -> dict[str, datetime]:
     """By parameter: since when a session of this kind and level must have done something (`rules.is_idle`)."""
-    limits = {"staff": idle_limit(STAFF, Level.L0)} | {f"l{level}": idle_limit(VISITOR, level) for level in Level}
+    limits = {f"l{level}": idle_limit(terms, VISITOR, level) for level in Level} | {"staff": terms.staff.idle}
     return {f"since_{name}": now - limit for name, limit in limits.items()}
 
 

@@ -20,10 +20,10 @@ from sqlalchemy.types import TypeEngine
 
 from app.actors import Actor, Customer, Staff
 from app.conversations.models import Conversation, Message, ReadMark
-from app.conversations.rules import sight
+from app.conversations.rules import only_session
 from app.conversations.wanted import as_parameter, wanted
 from app.database import UtcDateTime
-from app.permissions import REQUIRED_LEVEL
+from app.policy import Needs
 from app.services import Services
 
 
@@ -47,14 +47,14 @@ def delivered_to(actor: Staff | Customer, room_id: UUID, n: int) -> Delivered:
     """That this reader was shown its room up to number `n`."""
     if isinstance(actor, Staff):
         return Delivered(room_id, "agent", n)
-    return Delivered(room_id, "customer", n, actor.level, sight(actor.level, actor.session_id).only_session)
+    return Delivered(room_id, "customer", n, actor.level, only_session(actor.level, actor.session_id))
 
 
 async def move_marks(services: Services, delivered: Sequence[Delivered]) -> list[tuple[UUID, str]]:
     """Move the marks in one transaction; returns (room, side) of those that moved."""
     async with services.write_engine.begin() as connection:
         moved = await connection.execute(
-            _move(connection.dialect.name),
+            _move(connection.dialect.name, services.policy.needs),
             {"marks": as_parameter([_row(one) for one in delivered]), "now": services.clock()},
         )
         return [(room, side) for room, side in moved]
@@ -70,8 +70,8 @@ def _row(one: Delivered) -> dict[str, object]:
     }
 
 
-@lru_cache(maxsize=2)
-def _move(dialect: str) -> Any:
+@lru_cache(maxsize=4)
+def _move(dialect: str, needs: Needs) -> Any:
     columns: dict[str, TypeEngine[Any]] = {
         "room": Uuid(),
         "side": Text(),
@@ -88,7 +88,7 @@ def _move(dialect: str) -> Any:
             Message.sender == "agent",
             Message.n > func.coalesce(old.n, 0),
             Message.n <= ask.c.n,
-            _is_unseen(ask.c.level, ask.c.only),
+            _is_unseen(needs, ask.c.level, ask.c.only),
         )
         .scalar_subquery()
     )
@@ -115,11 +115,9 @@ def _move(dialect: str) -> Any:
     ).returning(ReadMark.conversation_id, ReadMark.side)
 
 
-def _is_unseen(level: ColumnElement[int], only: ColumnElement[UUID]) -> ColumnElement[bool]:
+def _is_unseen(needs: Needs, level: ColumnElement[int], only: ColumnElement[UUID]) -> ColumnElement[bool]:
     """`rules.sight` turned round, as SQL."""
-    needed = case(
-        {kind.value: int(least) for kind, least in REQUIRED_LEVEL.items()}, value=Message.data_class, else_=99
-    )
+    needed = case({kind: int(least) for kind, least in vars(needs).items()}, value=Message.data_class, else_=99)
     elsewhere = or_(Message.session_id.is_(None), Message.session_id != only)
     return or_(needed > level, and_(only.is_not(None), elsewhere))
 

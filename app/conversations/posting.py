@@ -72,7 +72,7 @@ async def _prepare(
         if isinstance(actor, Staff):
             data_class = class_of_answer(chosen, lowest)
         else:
-            data_class = class_of_customer_text(lowest, actor.level)
+            data_class = class_of_customer_text(services.policy, lowest, actor.level)
     except RiserboError as refusal:
         await _record_refusal(services, actor, conversation_id, (refusal.code, lowest))
         raise

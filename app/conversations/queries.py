@@ -21,6 +21,7 @@ from app.conversations.rules import sight
 from app.database import services_of
 from app.errors import NotFound
 from app.permissions import ROLE_PERMISSIONS, Permission
+from app.policy import Policy
 from app.sessions.models import Session
 from app.sessions.rules import is_idle
 from security.envelope import Place
@@ -89,20 +90,20 @@ async def room_for_customer(db: AsyncSession, customer: Customer, now: datetime,
         room is None
         or session is None
         or room.session_id != customer.session_id
-        or not session_is_live(session, now)
+        or not session_is_live(services_of(db).policy, session, now)
         or session.level != customer.level
     ):
         raise RoomLocked
     return room
 
 
-def session_is_live(session: Session, now: datetime) -> bool:
+def session_is_live(policy: Policy, session: Session, now: datetime) -> bool:
     """Neither ended, expired, locked nor idle."""
     return (
         session.ended_at is None
         and session.expires_at > now
         and not session.locked
-        and not is_idle(session.kind, session.level, session.last_seen_at, now)
+        and not is_idle(policy.sessions, session, now)
     )
 
 
@@ -137,7 +138,7 @@ def _entries(conversation_id: UUID, window: Window) -> Select[RoomEvent, Message
 
 async def entries_for_customer(db: AsyncSession, customer: Customer, window: Window) -> list[Entry]:
     """What this session may see of its room, in order: the level's classes, at L2 only its own time."""
-    seen = sight(customer.level, customer.session_id)
+    seen = sight(services_of(db).policy, customer.level, customer.session_id)
     visible: ColumnElement[bool] = Message.data_class.in_(seen.classes)
     other: ColumnElement[bool] = RoomEvent.message_id.is_(None)
     if seen.only_session is not None:

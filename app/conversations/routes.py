@@ -35,10 +35,11 @@ from app.conversations.schemas import (
 )
 from app.conversations.stream import begin_watch, staff_stream
 from app.database import reading as read_session
+from app.database import services_of
 from app.http.dependencies import CurrentServices, Db
 from app.http.event_stream import Event, EventStream
 from app.limits.dependencies import Once
-from app.permissions import DataClass, Level, classes_at
+from app.permissions import DataClass, Level
 
 router = APIRouter(prefix="/api/v1", tags=["conversations"])
 
@@ -142,7 +143,7 @@ async def room_out(db: AsyncSession, room: Conversation) -> RoomOut:
         state=room.state,
         customer_present=room.session_id is not None,
         level=room.level,
-        may_say=[kind.value for kind in classes_at(room.level)],
+        may_say=[kind.value for kind in services_of(db).policy.classes_at(room.level)],
         last_n=room.last_n,
         customer_read=await queries.read_mark(db, room.id, "customer"),
         unread=unread.get(room.id, 0),

@@ -8,7 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from app.conversations.errors import ClassTooLow, NeverHere, RoomClosed
-from app.permissions import REQUIRED_LEVEL, DataClass, Level, classes_at
+from app.permissions import DataClass, Level
+from app.policy import Policy
 
 HELD_FOR: Final = timedelta(hours=24)
 NOTICE_AFTER: Final = timedelta(minutes=2)
@@ -26,10 +27,15 @@ class CustomerSight:
     only_session: UUID | None
 
 
-def sight(level: int, session_id: UUID) -> CustomerSight:
+def sight(policy: Policy, level: int, session_id: UUID) -> CustomerSight:
+    """The classes that the policy opens at this level, of the part of the room that this session sees."""
+    classes = tuple(kind.value for kind in policy.classes_at(level))
+    return CustomerSight(classes, only_session(level, session_id))
+
+
+def only_session(level: int, session_id: UUID) -> UUID | None:
     """Design, decision 9: a typed code alone opens nothing that was written before."""
-    classes = tuple(kind.value for kind in classes_at(level))
-    return CustomerSight(classes, session_id if level < Level.L3 else None)
+    return session_id if level < Level.L3 else None
 
 
 def sees_message(seen: CustomerSight, data_class: str, session_id: UUID | None) -> bool:
@@ -57,16 +63,16 @@ def class_of_answer(chosen: DataClass | None, lowest: DataClass) -> DataClass:
     return wanted
 
 
-def class_of_customer_text(lowest: DataClass, level: int) -> DataClass:
+def class_of_customer_text(policy: Policy, lowest: DataClass, level: int) -> DataClass:
     """What the customer writes: visible to the level it was written at, refused when it must never be stored."""
     if lowest == DataClass.NEVER:
         raise NeverHere
-    return DataClass.CASE if level < Level.L3 else DataClass.ACCOUNT
+    return DataClass.ACCOUNT if level >= policy.needs.account else DataClass.CASE
 
 
-def must_wait(data_class: DataClass, level: int) -> bool:
+def must_wait(policy: Policy, data_class: DataClass, level: int) -> bool:
     """Whether an answer of this class is held until the customer steps up."""
-    return level < REQUIRED_LEVEL[data_class]
+    return level < policy.needed(data_class)
 
 
 def require_open(state: str) -> None:

@@ -19,7 +19,7 @@ from app.conversations.queries import room_for_staff
 from app.conversations.rules import require_open
 from app.database import after_commit, services_of
 from app.errors import NotFound
-from app.permissions import Level, Permission, classes_at, require
+from app.permissions import Level, Permission, require
 from security.keys import DataKey
 
 OPEN: Final = "open"
@@ -175,7 +175,7 @@ def _settle(db: AsyncSession, room: Conversation, place: Place, actor: Actor, ev
 
 async def _release_held(db: AsyncSession, room: Conversation, actor: Actor) -> None:
     """A held answer gets its number now, so that replay by cursor meets it where the customer first could."""
-    allowed = [kind.value for kind in classes_at(room.level)]
+    allowed = [kind.value for kind in services_of(db).policy.classes_at(room.level)]
     now = services_of(db).clock()
     held = (
         await db.execute(

@@ -11,21 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import upsert
 from app.limits.models import GuessCounter
+from app.policy import GuessPolicy
 
 MOST_DOUBLINGS: Final = 20
 """Beyond any policy's longest lock. Without an end the pause would outgrow `timedelta`, and the guess go uncounted."""
 
 KEPT_FOR: Final = timedelta(days=30)
 MOST_FORGOTTEN: Final = 1000
-
-
-@dataclass(frozen=True)
-class GuessPolicy:
-    """`in_a_row` wrong guesses lock the key for `first_lock`, doubling with each further lock up to `longest_lock`."""
-
-    in_a_row: int = 5
-    first_lock: timedelta = timedelta(minutes=15)
-    longest_lock: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True)

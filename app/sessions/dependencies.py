@@ -38,9 +38,9 @@ async def confirmed(request: Request, services: Services, now: datetime, kind: s
     """
     if session is None or session.kind != kind or session.ended_at is not None or session.expires_at <= now:
         raise SessionOver
-    if session.kind == rules.STAFF and rules.is_idle(session.kind, session.level, session.last_seen_at, now):
+    idle = rules.is_idle(services.policy.sessions, session, now)
+    if session.kind == rules.STAFF and idle:
         raise SessionOver
-    idle = rules.is_idle(session.kind, session.level, session.last_seen_at, now)
     if not _is_automatic(request) and not idle and now - session.last_seen_at > rules.SEEN_AT_MOST_EVERY:
         # Where it cannot be written (a full disk), reading goes on, and the session is idle sooner.
         with suppress(OperationalError):

@@ -1,4 +1,4 @@
-"""How long a session may live and idle (identity figures: RTS art. 4, NIST SP 800-63B-4, design decision 9)."""
+"""When a session has been idle for too long, by the bank's policy."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from app.permissions import Level
+from app.policy import Sessions
 
 VISITOR: Final = "visitor"
 STAFF: Final = "staff"
@@ -33,31 +34,17 @@ class SessionFacts(Protocol):
 
 
 SEEN_AT_MOST_EVERY: Final = timedelta(minutes=1)
-VISITOR_LIFETIME: Final = timedelta(minutes=60)
-STAFF_LIFETIME: Final = timedelta(hours=8)
-STAFF_IDLE: Final = timedelta(minutes=15)
-API_LIFETIME: Final = timedelta(hours=8)
-CUSTOMER_LIFETIME: Final[dict[Level, timedelta]] = {
-    Level.L2: timedelta(hours=8),
-    Level.L3: timedelta(minutes=60),
-    Level.L4: timedelta(minutes=60),
-}
-CUSTOMER_IDLE: Final[dict[Level, timedelta]] = {
-    Level.L2: timedelta(minutes=15),
-    Level.L3: timedelta(minutes=5),
-    Level.L4: timedelta(minutes=5),
-}
 
 
-def idle_limit(kind: str, level: int) -> timedelta:
+def idle_limit(terms: Sessions, kind: str, level: int) -> timedelta:
     """How long the session may do nothing before it locks (customer) or ends (staff)."""
     if kind == STAFF:
-        return STAFF_IDLE
+        return terms.staff.idle
     if level >= Level.L2:
-        return CUSTOMER_IDLE[Level(level)]
-    return VISITOR_LIFETIME
+        return terms.customer(level).idle
+    return terms.visitor
 
 
-def is_idle(kind: str, level: int, last_seen_at: datetime, now: datetime) -> bool:
+def is_idle(terms: Sessions, session: SessionFacts, now: datetime) -> bool:
     """Whether it has done nothing for too long; an API token has only its lifetime."""
-    return kind != API and now - last_seen_at > idle_limit(kind, level)
+    return session.kind != API and now - session.last_seen_at > idle_limit(terms, session.kind, session.level)

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import reading
+from app.database import reading, services_of
 from app.ids import new_id
 from app.permissions import Level
 from app.services import Services
@@ -33,14 +33,15 @@ class Started:
 
 async def start_visitor(db: AsyncSession, now: datetime) -> Started:
     """A browser that has proved nothing."""
-    return await _start(db, rules.VISITOR, now, rules.VISITOR_LIFETIME)
+    return await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.visitor)
 
 
 async def start_staff(
     db: AsyncSession, staff_id: UUID, now: datetime, *, kind: str, scopes: str = "", lifetime: timedelta | None = None
 ) -> Started:
-    """A member of staff at the console (`staff`) or by API token (`api`); never longer than eight hours."""
-    longest = rules.STAFF_LIFETIME if kind == rules.STAFF else rules.API_LIFETIME
+    """A member of staff at the console (`staff`) or by API token (`api`); never longer than the policy's term."""
+    terms = services_of(db).policy.sessions
+    longest = terms.staff.absolute if kind == rules.STAFF else terms.api
     started = await _start(db, kind, now, min(lifetime or longest, longest))
     started.session.staff_id, started.session.scopes = staff_id, scopes
     return started
@@ -100,7 +101,7 @@ async def raise_to_binding(
     """
     await end_all_of_binding(db, binding_id, now)
     await end(db, session_id, now)
-    started = await _start(db, rules.VISITOR, now, rules.CUSTOMER_LIFETIME[level])
+    started = await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.customer(level).absolute)
     session = started.session
     session.binding_id, session.conversation_id = binding_id, conversation_id
     session.level, session.proved_at = int(level), now

@@ -25,7 +25,7 @@ from app.conversations import queries as rooms
 from app.conversations.models import Conversation
 from app.conversations.queries import Window
 from app.conversations.reading import RoomPage, read_as_staff
-from app.database import reading, transaction
+from app.database import reading, services_of, transaction
 from app.errors import NotFound
 from app.handover import queries as register
 from app.handover import service as handover
@@ -268,6 +268,6 @@ async def _panels(
     """The room that was read stands last, as the page shows it; of the others only that they are there."""
     if ground.read is None:
         return ()
-    others = [outline_panel(room) for room in ground.rooms if room.id != ground.read.room.id]
+    others = [outline_panel(services_of(db).policy, room) for room in ground.rooms if room.id != ground.read.room.id]
     shown = await room_panel(request, db, staff, ground.read, names=ground.names, handle=ground.handle, typed=typed)
     return (*others, shown)

@@ -29,14 +29,15 @@ from app.conversations.models import Conversation
 from app.conversations.posting import post_message
 from app.conversations.rating import has_rated, rate_room
 from app.conversations.reading import RoomPage, read_as_customer
-from app.conversations.rules import LARGEST_NUMBER, LONGEST_TEXT, sight
+from app.conversations.rules import LARGEST_NUMBER, LONGEST_TEXT, only_session
 from app.conversations.stream import customer_stream
-from app.database import reading
+from app.database import reading, services_of
 from app.errors import Invalid, RiserboError, TooLarge
 from app.http.dependencies import CurrentServices, Db, Now
 from app.http.event_stream import EventStream
 from app.http.texts import clean_text
-from app.permissions import REQUIRED_LEVEL, DataClass, classes_at
+from app.permissions import DataClass
+from app.policy import Policy
 from app.services import Services
 from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
 from app.sessions.models import Session
@@ -65,7 +66,7 @@ async def room(request: Request, services: CurrentServices, session: OptionalVis
     if session is None or session.binding_id is None:
         return page(request, Ended(site=site_of(request), now=now, reason="over" if session is None else "none"), 401)
     try:
-        return page(request, await _room_view(request, services, customer_of(session, now), session))
+        return page(request, await _room_view(request, services, customer_of(services.policy, session, now), session))
     except RoomLocked:
         return await _locked(request, services, session)
 
@@ -265,7 +266,8 @@ async def _view(
     complaint = await cases.latest_complaint(db, case)
     settings = page_settings(request)
     read_by_bank = await other_sides_mark(db, read.room.id, customer)
-    left = idle_limit(session.kind, session.level) - (now - session.last_seen_at)
+    policy = services_of(db).policy
+    idle = idle_limit(policy.sessions, session.kind, session.level)
     notice = request.query_params.get("said")
     return Room(
         site=site_of(request),
@@ -278,7 +280,7 @@ async def _view(
         agent=names.get(case.assigned_to, settings.bank) if case.assigned_to else settings.bank,
         level=customer.level,
         proofs=proof_facts(request, await queries.proofs_of_binding(db, customer.binding_id)),
-        readable=tuple(cast("DataClassName", kind.value) for kind in classes_at(customer.level)),
+        readable=tuple(cast("DataClassName", kind.value) for kind in policy.classes_at(customer.level)),
         messages=tuple(
             messages_of(
                 read.entries, side="customer", names=names, read_by_other=read_by_bank, customer=at_name(author.handle)
@@ -286,14 +288,14 @@ async def _view(
         ),
         cursor=read.entries[-1].n if read.entries else read.room.last_n,
         idempotency_key=str(uuid4()),
-        idle_seconds=int(idle_limit(session.kind, session.level).total_seconds()),
-        idle_left=max(int(left.total_seconds()), 0),
+        idle_seconds=int(idle.total_seconds()),
+        idle_left=max(int((idle - (now - session.last_seen_at)).total_seconds()), 0),
         ends_at=session.expires_at,
         post=PublicPost(author=complaint.author.display_name, text=complaint.text, at=complaint.posted_at),
-        held=await _held(db, read.room),
+        held=await _held(db, policy, read.room),
         step_up=identity_methods(ports_of(request)),
         step_up_asked=_step_up_asked(read, customer),
-        older_hidden=sight(customer.level, customer.session_id).only_session is not None
+        older_hidden=only_session(customer.level, customer.session_id) is not None
         and await rooms.has_older(db, customer),
         may_enrol=True,
         rating="none" if case.status != Status.CLOSED else ("given" if await has_rated(db, read.room, case) else "ask"),
@@ -312,10 +314,10 @@ def _step_up_asked(read: RoomPage, customer: Customer) -> bool:
     return bool(asked) and bool(asked[-1].data) and int((asked[-1].data or {})["level"]) > customer.level
 
 
-async def _held(db: AsyncSession, room_now: Conversation) -> HeldAnswer | None:
+async def _held(db: AsyncSession, policy: Policy, room_now: Conversation) -> HeldAnswer | None:
     """That answers wait, how many and for which level; nothing else of them."""
     waiting = await rooms.waiting_answers(db, room_now.id)
     if not waiting:
         return None
-    level = max(REQUIRED_LEVEL[DataClass(kind)] for kind, _ in waiting)
+    level = max(policy.needed(DataClass(kind)) for kind, _ in waiting)
     return HeldAnswer(count=len(waiting), level=int(level), expires_at=min(until for _, until in waiting))

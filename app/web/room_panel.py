@@ -22,7 +22,8 @@ from app.conversations.queries import HeldAnswer as Waiting
 from app.conversations.reading import RoomPage
 from app.conversations.rules import LONGEST_TEXT
 from app.database import services_of
-from app.permissions import REQUIRED_LEVEL, DataClass, Level, classes_at
+from app.permissions import DataClass, Level
+from app.policy import Policy
 from app.web.facts import proof_facts
 from app.web.room_entries import messages_of, older_than
 from app.web.staff_views import RoomPanel
@@ -54,7 +55,7 @@ async def room_panel(
     binding = await _binding(db, staff, room)
     waiting = [_held_message(one) for one in await rooms.held_answers(db, room)]
     return replace(
-        outline_panel(room),
+        outline_panel(services_of(db).policy, room),
         state=_state(read),
         proofs=proof_facts(request, binding.proofs) if binding is not None else (),
         undone=binding is not None and binding.state == BindingState.REVOKED,
@@ -69,14 +70,14 @@ async def room_panel(
     )
 
 
-def outline_panel(room: Conversation) -> RoomPanel:
+def outline_panel(policy: Policy, room: Conversation) -> RoomPanel:
     """Of a room that was not read only what the case's own row says of it: no text, no name."""
     return RoomPanel(
         id=room.id,
         state="closed" if room.state == "closed" else "open",
         level=room.level,
         proofs=(),
-        may_say=tuple(cast("DataClassName", kind.value) for kind in classes_at(room.level)),
+        may_say=tuple(cast("DataClassName", kind.value) for kind in policy.classes_at(room.level)),
         messages=(),
         cursor=room.last_n,
         idempotency_key=str(uuid4()),
@@ -123,7 +124,7 @@ async def _held(db: AsyncSession, room: Conversation) -> HeldAnswer | None:
     waiting = await rooms.waiting_answers(db, room.id)
     if not waiting:
         return None
-    level = max(REQUIRED_LEVEL[DataClass(kind)] for kind, _ in waiting)
+    level = max(services_of(db).policy.needed(DataClass(kind)) for kind, _ in waiting)
     return HeldAnswer(count=len(waiting), level=int(level), expires_at=min(until for _, until in waiting))
 
 

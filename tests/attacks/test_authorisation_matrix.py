@@ -115,9 +115,11 @@ GET /privacy                               ok   ok   ok   ok   ok   ok
 GET /room                                 401  401  401   ok   ok  401
 GET /room/authenticator                   401  401  401   ok   ok  401
 GET /room/authenticator.svg               401  401  401   ok   ok  401
+GET /room/binding                         401  401  401   ok   ok  401
 GET /room/events                          401  401  401   ok   ok  401
 GET /signin/{connector}/callback          403  403  403  403  403  403
 GET /signin/{connector}/callback/{server} 403  403  403  403  403  403
+GET /trust.json                            ok   ok   ok   ok   ok   ok
 GET /verify                                ok   ok   ok   ok   ok   ok
 POST /c/{slug}/confirm                    401  409  409  409  409  401
 POST /c/{slug}/customer                   401   ok  409  409  409  401
@@ -127,8 +129,10 @@ POST /c/{slug}/handle/code                401  409  409  409  409  401
 POST /c/{slug}/start                       ok   ok   ok   ok   ok   ok
 POST /not-me                               ok   ok   ok   ok   ok   ok
 POST /room/authenticator                  401  401  401   ok   ok  401
+POST /room/binding/revoke                 401  401  401   ok   ok  401
 POST /room/messages                       401  401  401   ok   ok  401
 POST /room/rating                         401  401  401   ok   ok  401
+POST /room/receipt                        401  401  401   ok   ok  401
 POST /room/step-up                        401  401  401   ok   ok  401
 POST /room/unlock                         401   ok   ok   ok   ok  401
 POST /verify                               ok   ok   ok   ok   ok   ok

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from app.web import own_views, views
 from app.web import staff_views as desk
-from app.web import views
 from app.web.views import Page
 
 NOW = datetime(2026, 11, 21, 13, 6, tzinfo=UTC)
@@ -224,6 +224,33 @@ def _room_pages() -> dict[str, Page]:
     return pages
 
 
+def _own_pages() -> dict[str, Page]:
+    looks = (
+        own_views.LookRow(role="agent", act="watched_room", first=ago(40), last=ago(2), times=3),
+        own_views.LookRow(role="supervisor", act="read_room", first=ago(5), last=ago(5), times=1),
+        own_views.LookRow(role="agent", act="replied", first=ago(90), last=ago(90), times=1),
+        own_views.LookRow(role="agent", act="took_case", first=ago(95), last=ago(95), times=1),
+        own_views.LookRow(role="agent", act="read_case", first=ago(99), last=ago(4), times=12),
+    )
+    own = own_views.OwnBinding(
+        site=SITE, now=NOW, handle="@giulia", network="Square", level=3, created_at=ago(60 * 24 * 40), proved_at=ago(30),
+        expires_at=NOW + timedelta(days=180), handle_until=NOW + timedelta(days=90),
+        customer_until=NOW + timedelta(days=180), proofs=STRONG, looks=looks, session_began=ago(30),
+        session_ends=NOW + timedelta(minutes=30), older_hidden=False, trust_address="http://bank.localhost/trust.json",
+        means=(
+            own_views.MeansRow(kind="passkey", since=ago(60 * 24 * 30), max_level=3),
+            own_views.MeansRow(kind="totp", since=ago(60 * 24 * 20), max_level=2),
+        ),
+    )  # fmt: skip
+    return {
+        "own": own,
+        "own-low": replace(
+            own, level=2, created_at=None, means=(), looks=(), older_hidden=True, error="This is too long."
+        ),
+        "own-revoke": own_views.RevokeOwn(site=SITE, now=NOW, handle="@giulia", network="Square"),
+    }
+
+
 def _public_pages() -> dict[str, Page]:
     verify = views.Verify(site=SITE, now=NOW)
     not_me = views.NotMe(site=SITE, now=NOW)
@@ -318,6 +345,7 @@ def page_samples() -> dict[str, Page]:
     return {
         **_customer_pages(),
         **_room_pages(),
+        **_own_pages(),
         **_public_pages(),
         **_case_pages(),
         **_desk_pages(),

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import attempts, challenges, customer_proof, rules
+from app.binding import attempts, challenges, customer_proof
 from app.binding.errors import CodeWrong
 from app.binding.models import Challenge
 from app.database import transaction
@@ -57,7 +57,7 @@ async def test_a_try_that_read_the_counter_before_another_was_committed_counts_t
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 async def test_of_two_tries_at_once_only_one_is_the_last(bank: Bank) -> None:
     challenge = await asked(bank)
-    for _ in range(rules.TRIES_PER_CODE - 1):
+    for _ in range(bank.services.policy.tries.per_code - 1):
         async with a_try(bank, challenge) as (db, row):
             await challenges.count_try(db, row, bank.clock())
     async with a_try(bank, challenge) as (late_db, late):
@@ -67,7 +67,7 @@ async def test_of_two_tries_at_once_only_one_is_the_last(bank: Bank) -> None:
             await asyncio.wait([waiting], timeout=WHILE_BLOCKED)
         with pytest.raises(CodeWrong):
             await asyncio.wait_for(waiting, 10)
-    assert await tries(bank) == rules.TRIES_PER_CODE
+    assert await tries(bank) == bank.services.policy.tries.per_code
 
 
 async def type_code(bank: Bank, visitor: Visitor, code: str, weighed: asyncio.Event, go_on: asyncio.Event) -> str:

@@ -12,6 +12,7 @@ from app.binding import rules, texts
 from app.binding.errors import OutOfStep
 from app.binding.rules import HandleMethod, State
 from app.permissions import Level
+from app.policy import Policy
 
 WAY = [
     State.STARTED,
@@ -39,7 +40,7 @@ def test_steps_go_forward_one_by_one_and_no_ending_is_left(before: State, after:
 
 @pytest.mark.parametrize("max_level", list(Level))
 def test_a_typed_code_is_never_worth_more_than_l2(max_level: Level) -> None:
-    assert rules.level_of_code(max_level) == min(max_level, Level.L2)
+    assert rules.level_of_code(Policy(), "totp", max_level) == min(max_level, Level.L2)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_typed_code_is_never_worth_more_than_l2(max_level: Level) -> None:
     ],
 )
 def test_an_acr_is_worth_what_the_policy_lists(acr: str, handle_method: HandleMethod, level: Level) -> None:
-    assert rules.level_of_identity(acr, {"l3": Level.L3, "l4": Level.L4}, handle_method) == level
+    assert rules.level_of_identity(Policy(), acr, {"l3": Level.L3, "l4": Level.L4}, handle_method) == level
 
 
 @pytest.mark.parametrize(

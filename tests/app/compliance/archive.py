@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -36,7 +36,7 @@ from app.handover import service as handover
 from app.handover.ports import HandoverPorts
 from app.ids import new_id
 from app.notifications.service import Work, claim
-from app.permissions import DataClass
+from app.permissions import DataClass, Level
 from app.services import Services
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
@@ -110,6 +110,12 @@ class Archive:
                 )
             )
         return posted
+
+    async def raised(self, bound: Bound, token: str) -> Bound:
+        """The customer after a step-up, in the session that has this token."""
+        session = await sessions.find(self.services, token, self.bank.clock())
+        assert session is not None
+        return replace(bound, session_id=session.id, level=Level(session.level), session_token=token)
 
     async def answer(self, bound: Bound, text: str, data_class: DataClass) -> Posted:
         self.sent += 1

@@ -22,8 +22,8 @@ from app.conversations.models import Conversation
 from app.database import reading
 from app.errors import RiserboError, Unauthenticated
 from app.permissions import Level
+from app.policy import Policy
 from app.sessions.models import Session
-from app.sessions.rules import CUSTOMER_IDLE, STAFF_IDLE
 from tests.support.house import House, Room
 
 Change = Callable[[House, Room], Awaitable[None]]
@@ -31,7 +31,7 @@ MOMENT = timedelta(microseconds=1)
 
 
 async def verdict_of(house: House, actor: Staff | Customer, room_id: Any) -> Verdict:
-    lookout = Lookout(house.services.read_engine)
+    lookout = Lookout(house.services)
     try:
         # A mark that nobody has: so every reader is told of.
         found = await lookout.look([(reader(actor, room_id), 0, -1)], house.clock())
@@ -52,7 +52,11 @@ async def by_the_rules(house: House, actor: Staff | Customer, room_id: Any) -> t
                 return None
             session = await db.get(Session, actor.session_id)
             works_here = await account(db, actor.id)
-            if session is None or works_here is None or not queries.session_is_live(session, house.clock()):
+            if (
+                session is None
+                or works_here is None
+                or not queries.session_is_live(house.services.policy, session, house.clock())
+            ):
                 raise Unauthenticated
             await queries.room_for_staff(db, actor, room_id, act="watch")
     except RiserboError as refusal:
@@ -84,7 +88,7 @@ async def nothing(_house: House, _room: Room) -> None:
     pass
 
 
-IDLE = CUSTOMER_IDLE[Level.L3]
+IDLE = Policy().sessions.level_3.idle
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,7 @@ async def test_the_rights_of_staff_in_a_look_are_those_of_the_rules(house: House
         {"ended_at": lambda house: house.clock()},
         {"expires_at": lambda house: house.clock()},
         {"locked": True},
-        {"kind": "staff", "last_seen_at": ago(STAFF_IDLE + MOMENT)},
+        {"kind": "staff", "last_seen_at": ago(Policy().sessions.staff.idle + MOMENT)},
         {"staff_id": None},
     ],
 )
@@ -152,7 +156,7 @@ async def test_a_dead_session_of_staff_is_nobody(house: House, values: dict[str,
 
 async def test_a_long_quiet_session_of_staff_lives_as_an_api_token_and_to_its_limit_as_a_page(house: House) -> None:
     room = await house.room()
-    for kind, quiet in (("api", timedelta(hours=2)), ("staff", STAFF_IDLE)):
+    for kind, quiet in (("api", timedelta(hours=2)), ("staff", Policy().sessions.staff.idle)):
         await changed(Session, lambda _room: house.anna.session_id, kind=kind, last_seen_at=ago(quiet))(house, room)
         assert await by_the_rules(house, house.anna, room.id) is None
         assert await verdict_of(house, house.anna, room.id) is Verdict.FINE

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from app.database import reading, transaction
 from app.limits import guesses
-from app.limits.guesses import GuessPolicy, GuessState
+from app.limits.guesses import GuessState
 from app.limits.models import GuessCounter
+from app.policy import GuessPolicy
 from tests.support.house import ON_POSTGRESQL, House
 
 KEY = b"k" * 32

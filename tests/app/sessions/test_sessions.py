@@ -14,6 +14,7 @@ from app.database import transaction
 from app.http.problems import install_problem_handlers
 from app.ids import new_id
 from app.permissions import Level
+from app.policy import Policy
 from app.sessions import rules, service
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE, VisitorSession
 from app.sessions.models import Session
@@ -134,13 +135,14 @@ async def test_last_seen_is_written_once_a_minute_at_most(house: House) -> None:
     ],
 )
 def test_idle_limits_are_those_of_the_level(kind: str, level: int, minutes: int) -> None:
-    limit = timedelta(minutes=minutes)
-    assert not rules.is_idle(kind, level, START, START + limit)
-    assert rules.is_idle(kind, level, START, START + limit + timedelta(seconds=1))
+    limit, seen = timedelta(minutes=minutes), Session(kind=kind, level=level, last_seen_at=START)
+    assert not rules.is_idle(Policy().sessions, seen, START + limit)
+    assert rules.is_idle(Policy().sessions, seen, START + limit + timedelta(seconds=1))
 
 
 def test_an_api_token_has_only_its_lifetime() -> None:
-    assert not rules.is_idle(rules.API, 0, START, START + timedelta(days=1))
+    seen = Session(kind=rules.API, level=0, last_seen_at=START)
+    assert not rules.is_idle(Policy().sessions, seen, START + timedelta(days=1))
 
 
 def app_of(house: House) -> FastAPI:

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from app.web import staff_views, views
+from app.web import own_views, staff_views, views
 from app.web.i18n import LANGUAGES
 from app.web.rendering import STATIC, TEMPLATES, render, static_address
 from tests.support.page_samples import SLUG, TRAP, page_samples
 
 NONCE = "N0nce"
 PAGES = page_samples()
-DOCUMENTED = f"{views.__doc__}\n{staff_views.__doc__}"
+DOCUMENTED = f"{views.__doc__}\n{own_views.__doc__}\n{staff_views.__doc__}"
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path"}
 VOID |= {"rect", "circle"}
 every_page = pytest.mark.parametrize("name", PAGES)
