@@ -56,6 +56,15 @@ def x5c_of(chain: Sequence[Certificate]) -> list[str]:
     return [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
 
 
+def certified_key(certificate: Certificate) -> dict[str, str]:
+    """The key that it certifies, bare; raises `WeakKey` for one of another kind than ours."""
+    key = certificate.public_key()
+    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise WeakKey("not a certificate for a key on P-256")
+    public = ECKey.import_key(key).as_dict(private=False)
+    return {name: str(public[name]) for name in ("kty", "crv", "x", "y")}
+
+
 def certificate_hash(certificate: Certificate) -> str:
     """How OpenID4VP names the bearer of a certificate under `x509_hash`."""
     return b64url(hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest())
@@ -85,7 +94,7 @@ def key_of_chain(x5c: object, roots: Sequence[Certificate], issuer: str, now: da
         _verifier(roots, now).verify(leaf, chain[1:])
     except (VerificationError, ValueError):
         raise TokenRefused("chain") from None
-    if not {issuer.lower(), (urlsplit(issuer).hostname or "")} & names_of(leaf):
+    if not {issuer.lower(), urlsplit(issuer).hostname or issuer.lower()} & names_of(leaf):
         raise TokenRefused("certificate_name")
     return ECKey.import_key(key)
 
