@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from security import jwts
 from security.encoding import b64url, unb64url
 from security.errors import SecurityError
 from security.keys import KeyRing
@@ -58,6 +59,19 @@ def read_signing_key(path: Path) -> SigningKey:
         return SigningKey(document["name"], Ed25519PrivateKey.from_private_bytes(unb64url(document["seed"])))
     except (KeyError, ValueError, SecurityError) as fault:
         raise KeyFileRefused(f"{path.name} is no signing key ({type(fault).__name__})") from None
+
+
+def make_client_key_file(path: Path) -> None:
+    """A new key pair by which an identity provider knows us (private JWK, P-256)."""
+    _write_new(path, dict(jwts.SigningKey.new().private_jwk()))
+
+
+def read_client_key(path: Path) -> jwts.SigningKey:
+    """The pair of a file; raises `KeyFileRefused`."""
+    try:
+        return jwts.SigningKey.of_jwk(_read(path))
+    except SecurityError:
+        raise KeyFileRefused(f"{path.name} is no private key on P-256") from None
 
 
 def check_key_file(path: Path, *, demo: bool) -> None:

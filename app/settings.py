@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from security.secret import Secret
@@ -47,14 +47,34 @@ class DirectorySettings(_Part):
 
 
 class IdentityProviderSettings(_Part):
-    """A provider that identifies customers by redirect. `relay_resistant` maps its acr values to 3 or 4."""
+    """A provider that identifies customers by redirect. `relay_resistant` maps its acr values to 3 or 4.
+
+    `kind` is `oidc` for OpenID Connect, where `url` is the issuer and we are known by `key_file` or `secret_file`;
+    `http` is the small form of a KYC service. `claim` names the customer, as what `named_by` says.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
     label: str
+    kind: Literal["http", "oidc"] = "http"
     url: str
     client_id: str
-    secret_file: Path
+    secret_file: Path | None = None
+    key_file: Path | None = None
     relay_resistant: dict[str, Annotated[int, Field(ge=3, le=4)]] = {}
+    scope: Annotated[str, Field(pattern=r"^openid( [\x21-\x7e]+)*$")] = "openid"
+    claim: Annotated[str, Field(min_length=1, max_length=200)] = "sub"
+    named_by: Literal["number", "fiscal_code", "subject"] = "subject"
+    userinfo: bool = False
+    tells_when: bool = True
+    prompt: str = "login"
+
+    @model_validator(mode="after")
+    def _is_known_by_one_thing(self) -> Self:
+        if self.kind == "http" and (self.secret_file is None or self.key_file is not None):
+            raise ValueError("a provider of kind http knows us by secret_file")
+        if (self.secret_file is None) == (self.key_file is None):
+            raise ValueError("a provider knows us by key_file or by secret_file, one of them")
+        return self
 
 
 class TrafficSettings(_Part):
@@ -210,8 +230,11 @@ class Settings(BaseSettings):
 
     def secret(self, file: Path) -> Secret:
         """A secret from its file, without the line end that editors add."""
-        path = file if file.is_absolute() else self.data / file
-        return Secret(path.read_bytes().strip())
+        return Secret(self.path(file).read_bytes().strip())
+
+    def path(self, file: Path) -> Path:
+        """Where a file lies that the settings name."""
+        return file if file.is_absolute() else self.data / file
 
 
 def load_settings(folder: Path) -> Settings:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Customer
 from app.audit.models import Leaf
-from app.binding import known_customers, rules
+from app.binding import known_customers
 from app.binding.models import Binding
 from app.binding.queries import ProofFact, authenticators_of, proofs_of_binding
 from app.binding.reproof import freshness_of
@@ -97,6 +97,7 @@ ENROLLED: list[Callable[[AsyncSession, UUID], Awaitable[list[Means]]]] = [own_au
 async def own_view(db: AsyncSession, customer: Customer) -> OwnView:
     """The binding of this session; the caller has checked that the session is in its room, and noted the reading."""
     services = services_of(db)
+    lifetimes = services.policy.lifetimes
     binding = await db.get_one(Binding, customer.binding_id, populate_existing=True)
     session = await db.get_one(Session, customer.session_id)
     room = await db.get_one(Conversation, customer.conversation_id)
@@ -113,8 +114,8 @@ async def own_view(db: AsyncSession, customer: Customer) -> OwnView:
         created_at=binding.created_at if since is None else None,
         proved_at=customer.proved_at,
         expires_at=binding.expires_at,
-        handle_until=min(fresh.handle_proved_at + rules.HANDLE_REPROOF, binding.expires_at),
-        customer_until=min(fresh.customer_proved_at + rules.CUSTOMER_REPROOF, binding.expires_at),
+        handle_until=min(fresh.handle_proved_at + lifetimes.handle_again, binding.expires_at),
+        customer_until=min(fresh.customer_proved_at + lifetimes.customer_again, binding.expires_at),
         proofs=await proofs_of_binding(db, binding.id),
         means=tuple(one for one in means if since is None or one.since >= since),
         looks=looks,

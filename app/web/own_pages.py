@@ -39,7 +39,7 @@ def compliance_ports(request: Request) -> CompliancePorts:
 async def own_binding(request: Request, services: CurrentServices, session: VisitorSession, now: Now) -> Response:
     """What is linked, how strongly, until when, what opens it, and who at the bank looked."""
     try:
-        return page(request, await _view(request, services, customer_of(session, now)))
+        return page(request, await _view(request, services, customer_of(services.policy, session, now)))
     except RoomLocked:
         return see_other("/room")
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents import service as agents
 from app.agents.errors import SignInRefused
@@ -20,7 +21,9 @@ from app.cases.rules import CaseClocks, Outcome
 from app.channels.ports import ChannelRefused
 from app.conversations import service as rooms
 from app.conversations.errors import NeverHere
+from app.conversations.models import Conversation
 from app.conversations.queries import Window
+from app.conversations.rating import rate_room
 from app.conversations.reading import read_as_customer, read_as_staff
 from app.database import Audited, Base, reading
 from app.handover import service as handover
@@ -29,7 +32,7 @@ from app.handover.posting import post_reply
 from app.notifications.service import claim
 from app.permissions import DataClass, Level
 from app.sessions import rules
-from tests.support.house import PASSWORD, House
+from tests.support.house import PASSWORD, House, Room
 from tests.support.square import public_post
 
 CANARIES = {
@@ -70,11 +73,15 @@ async def told(house: House) -> list[str]:
     await read_as_customer(house.services, room.customer, Window())
     await read_as_staff(house.services, house.anna, room.id, Window())
     await house.act(lambda db: cases.close(db, house.anna, case.id, Outcome.RESOLVED))
-    await house.act(lambda db: cases.rate(db, room.customer, case.id, 5, CANARIES["comment"]))
+    await house.act(lambda db: rate(db, room))
     for login in ("anna", CANARIES["login"]):
         with pytest.raises(SignInRefused):
             await agents.sign_in(house.services, Credentials(login, PASSWORD, "00000000"), kind=rules.API)
     return [room.token]
+
+
+async def rate(db: AsyncSession, room: Room) -> None:
+    await rate_room(db, room.customer, await db.get_one(Conversation, room.id), 5, CANARIES["comment"])
 
 
 async def public_part(house: House, case_id: Any) -> None:

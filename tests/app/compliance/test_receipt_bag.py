@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from app.compliance import verifier
-from app.compliance.bag import BagIncomplete, pack
+from app.compliance.bag import BagIncomplete, pack, proved_leaf
 from app.compliance.receipt_bag import write_receipt
 from security.merkle import TreeHasher
+from security.notes import SigningKey
 from tests.app.compliance.archive import verify
 from tests.support.evidence_samples import (
     ATTACKER_KEY,
@@ -141,6 +142,19 @@ def _text_and_transcript(bag: Path) -> None:
     _draw(bag)
 
 
+def _without_text(bag: Path) -> None:
+    for name in ("text", "opening"):
+        _message(name, None)(bag)
+    _draw(bag)
+
+
+def _head(size: int | None, key: SigningKey) -> Callable[[Path], None]:
+    def change(bag: Path) -> None:
+        (bag / "data/checkpoint").write_text(with_receipt()[0].note(size, key))
+
+    return change
+
+
 def _more(bag: Path) -> None:
     (bag / "data/more.txt").write_text("x")
 
@@ -149,10 +163,7 @@ def _foreign_leaf(bag: Path) -> None:
     """A true leaf of the log, with a true proof, that is none of this receipt's business."""
     log, _ = with_receipt()
     tree, at = TreeHasher(log.hashes), 0
-    proved = receipt_contents(log, len(log.leaves) - 2).leaves
-    assert proved
-    row = {"index": at, "leaf": verifier.base64.b64encode(log.leaves[at]).decode()}
-    row |= {"proof": [value.hex() for value in tree.inclusion(at, tree.size)]}
+    row = json.loads(proved_leaf(at, log.leaves[at], tree.inclusion(at, tree.size)))
     edit_rows(bag / "data/leaves.jsonl", lambda rows: [row, *rows])
 
 
@@ -164,7 +175,7 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "another time": _message("sent_at", "2026-11-21T19:00:13.000000Z"),
     "another number": _message("n", 9),
     "no number": _message("n", None),
-    "no text": lambda bag: (_message("text", None)(bag), _message("opening", None)(bag), _draw(bag))[-1],
+    "no text": _without_text,
     "another context": _message("context", "{}"),
     "another room's stream": _message("stream", f"room:{ROOM}x"),
     "a message left out": _without_m1,
@@ -188,8 +199,8 @@ CHANGES: dict[str, Callable[[Path], None]] = {
     "a file less": lambda bag: (bag / "data/transcript.txt").unlink(),
     "a line in the transcript": lambda bag: edit_lines(bag / "data/transcript.txt", lambda lines: [*lines, b"| x"]),
     "a page that runs": lambda bag: edit_lines(bag / "data/transcript.html", lambda lines: [*lines, b"<script>"]),
-    "another head": lambda bag: (bag / "data/checkpoint").write_text(with_receipt()[0].note(20)),
-    "a head that nobody signed": lambda bag: (bag / "data/checkpoint").write_text(with_receipt()[0].note(key=ATTACKER_KEY)),
+    "another head": _head(20, LOG_KEY),
+    "a head that nobody signed": _head(None, ATTACKER_KEY),
 }  # fmt: skip
 
 
