@@ -273,6 +273,14 @@ def keys_client(name: str, folder: Folder = HERE) -> None:
     typer.echo(key_rotation.new_client_key(operating.settings_of(folder), name))
 
 
+@keys.command("request")
+def keys_request(name: str, folder: Folder = HERE) -> None:
+    """A certificate request for a key of `keys client` and the public host, by which wallets will know us."""
+    from app.commands import key_rotation, operating
+
+    typer.echo(key_rotation.certificate_request(operating.settings_of(folder), name), nl=False)
+
+
 @agents.command("add")
 def agents_add(
     folder: Folder = HERE,

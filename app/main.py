@@ -22,6 +22,9 @@ from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
 from app.binding.openid_provider import OpenIdProvider
 from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
+from app.binding.wallet_routes import MAX_BODY as WALLET_BODY
+from app.binding.wallet_routes import PREFIX as WALLETS
+from app.binding.wallet_routes import router as wallet_routes
 from app.cases.routes import router as case_routes
 from app.cases.rules import CaseClocks
 from app.channels.mastodon import mastodon_connector
@@ -56,6 +59,7 @@ from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import IdentityProviderSettings, Settings
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
+from app.wallets import wallet_from
 from app.web.cross_origin import CrossSiteWrites
 from app.web.entry_pages import router as entry_pages
 from app.web.error_pages import error_words, render_error
@@ -161,6 +165,9 @@ def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProv
 
 def _provider(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
     levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
+    if one.kind == "wallet":
+        wallet = wallet_from(settings, one, outbound)
+        return OfferedProvider(one.name, one.label, wallet, levels, look=wallet.look)
     secret = settings.secret(one.secret_file) if one.secret_file else None
     if one.kind == "http" and secret is not None:
         kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
@@ -288,7 +295,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, own_pages, public_pages):
+    for router in (entry_pages, room_pages, own_pages, public_pages, wallet_routes):
         app.include_router(router)
     return app
 
@@ -332,8 +339,8 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.include_router(static_routes)
     app.include_router(report_routes)
     install_storage_faults(app, install_problem_handlers(app, render_error, error_words))
-    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
-    app.add_middleware(BodyLimits)
+    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report", WALLETS])
+    app.add_middleware(BodyLimits, overrides={WALLETS: WALLET_BODY})
     app.add_middleware(SecurityHeaders, https=house.settings.https)
     app.add_middleware(AccessLog, door=name, counts=house.services.traffic)
     app.add_middleware(TrustedProxies, networks=house.settings.trusted_proxies)

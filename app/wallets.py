@@ -7,8 +7,10 @@ from pathlib import Path
 
 from app import key_files
 from app.binding.wallet import WalletProvider
+from app.binding.wallet_status import StatusLists
 from app.directory.port import IdentifierKind
 from app.key_files import KeyFileRefused
+from app.outbound import OutboundClient
 from app.settings import IdentityProviderSettings, Settings, WalletIssuerSettings
 from security.certificates import certified_key, read_certificates
 from security.errors import SecurityError
@@ -16,7 +18,7 @@ from security.jwts import VerificationKeys
 from security.sd_jwt import TrustedIssuer
 
 
-def wallet_from(settings: Settings, one: IdentityProviderSettings) -> WalletProvider:
+def wallet_from(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> WalletProvider:
     """The provider of a `kind = "wallet"`; raises `KeyFileRefused` for files that cannot be used."""
     assert one.key_file is not None
     assert one.certificate_file is not None
@@ -39,6 +41,7 @@ def wallet_from(settings: Settings, one: IdentityProviderSettings) -> WalletProv
         vct=one.vct,
         claim=one.claim,
         kind=IdentifierKind(one.named_by),
+        status=StatusLists(outbound) if one.status == "list" else None,
     )
 
 

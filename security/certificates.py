@@ -11,15 +11,19 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import (
     BasicConstraints,
     Certificate,
     CertificatePolicies,
+    CertificateSigningRequestBuilder,
     DNSName,
     ExtendedKeyUsage,
     ExtensionNotFound,
     KeyUsage,
+    Name,
+    NameAttribute,
     SubjectAlternativeName,
     UniformResourceIdentifier,
     load_der_x509_certificate,
@@ -34,11 +38,12 @@ from cryptography.x509.verification import (
     Store,
     VerificationError,
 )
+from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
 from security.encoding import b64url
 from security.errors import TokenRefused, WeakKey
-from security.jwts import PublicKey
+from security.jwts import PublicKey, SigningKey
 
 LONGEST_CHAIN: Final = 5
 
@@ -54,6 +59,15 @@ def read_certificates(pem: bytes) -> list[Certificate]:
 def x5c_of(chain: Sequence[Certificate]) -> list[str]:
     """The header parameter for a chain of ours."""
     return [base64.b64encode(one.public_bytes(Encoding.DER)).decode() for one in chain]
+
+
+def signing_request(key: SigningKey, host: str) -> bytes:
+    """A certificate request (PKCS #10) in PEM for a key of ours and the host that it will stand for."""
+    pair = ECKey.import_key(key.private_jwk()).private_key
+    assert pair is not None
+    builder = CertificateSigningRequestBuilder().subject_name(Name([NameAttribute(NameOID.COMMON_NAME, host)]))
+    builder = builder.add_extension(SubjectAlternativeName([DNSName(host)]), critical=False)
+    return builder.sign(pair, SHA256()).public_bytes(Encoding.PEM)
 
 
 def certified_key(certificate: Certificate) -> dict[str, str]:

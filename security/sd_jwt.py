@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -74,8 +74,9 @@ class Wanted:
 class Presented:
     """What the holder showed. `status` says where the issuer tells whether the credential still holds."""
 
-    issuer: str
+    issuer: TrustedIssuer
     claims: Mapping[str, Any] = field(repr=False)
+    expires_at: datetime
     status: object = None
 
 
@@ -101,7 +102,8 @@ def verify_presentation(text: str, trusted: Mapping[str, TrustedIssuer], wanted:
         raise TokenRefused("vct")
     _check_binding(binding, text.removesuffix(binding), parsed.claims, wanted, now)
     claims = _opened(parsed.claims, disclosures)
-    return Presented(issuer.issuer, claims, parsed.claims.get("status"))
+    ends = datetime.fromtimestamp(parsed.claims["exp"], tz=UTC)
+    return Presented(issuer, claims, ends, parsed.claims.get("status"))
 
 
 def _check_binding(binding: str, bound: str, claims: Mapping[str, Any], wanted: Wanted, now: datetime) -> None:

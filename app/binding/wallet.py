@@ -32,6 +32,8 @@ AUDIENCE: Final = "https://self-issued.me/v2"
 """Whom a request is for when the wallet is not known beforehand (OpenID4VP section 5.8)."""
 QUERY: Final = "pid"
 LONGEST_IDENTIFIER: Final = 300
+SHORT_LIVED: Final = timedelta(hours=24)
+"""Credentials that live no longer need no way to be withdrawn (Implementing Regulation 2024/2977, article 5)."""
 SOON: Final = timedelta(days=30)
 _ANSWER_KEY: Final = "answer_key"
 _STATE: Final = "wallet_state"
@@ -40,7 +42,7 @@ _STATE: Final = "wallet_state"
 class CredentialStatus(Protocol):
     """Whoever knows whether an issuer has withdrawn a credential since."""
 
-    async def is_withdrawn(self, issuer: str, status: object, now: datetime) -> bool:
+    async def is_withdrawn(self, issuer: TrustedIssuer, status: object, now: datetime) -> bool:
         """`status` is the credential's own claim. Raises `OutboundError` when nobody can be asked."""
         ...
 
@@ -110,10 +112,7 @@ class WalletProvider:
             presented = self._presented(fields["response"], answer)
         except TokenRefused as refused:
             raise IdentityRefused(f"wallet_{refused.reason}") from None
-        if self.status is not None and await self.status.is_withdrawn(
-            presented.issuer, presented.status, answer.now
-        ):
-            raise IdentityRefused("wallet_withdrawn")
+        await self._require_standing(presented, answer.now)
         value = presented.claims.get(self.claim)
         if not isinstance(value, str) or not 0 < len(value) <= LONGEST_IDENTIFIER:
             raise IdentityRefused("customer_not_named")
@@ -129,6 +128,15 @@ class WalletProvider:
             raise TokenRefused("no_presentation")
         wanted = Wanted(self.vct, self.client_id, answer.nonce, answer.begun_at)
         return verify_presentation(shown[0], self.issuers, wanted, answer.now)
+
+    async def _require_standing(self, presented: Presented, now: datetime) -> None:
+        """Not withdrawn since it was issued; one that ends within a day need not say where that can be asked."""
+        if self.status is None or (presented.status is None and presented.expires_at <= now + SHORT_LIVED):
+            return
+        if presented.status is None:
+            raise IdentityRefused("wallet_without_status")
+        if await self.status.is_withdrawn(presented.issuer, presented.status, now):
+            raise IdentityRefused("wallet_withdrawn")
 
     async def look(self, now: datetime) -> Sequence[Remark]:
         """Whether wallets can know us by our certificate, and how long still; for the doctor."""

@@ -16,6 +16,7 @@ CHECKED: Final = (
     "security.sd_jwt",
     "security.certificates",
     "security.encrypted_answers",
+    "security.status_lists",
 )
 
 

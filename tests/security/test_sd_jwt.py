@@ -35,7 +35,8 @@ from tests.support.wallet import VCT, PidIssuer
 
 def test_only_what_is_disclosed_can_be_read() -> None:
     found = presented(CODE)
-    assert found.issuer == ISSUER
+    assert found.issuer.issuer == ISSUER
+    assert found.expires_at == NOW + timedelta(days=1)
     assert found.claims[NUMBER] == "TINIT-FRRGLI80A41L219X"
     assert "family_name" not in found.claims
     assert found.claims["nationalities"] == []
@@ -63,7 +64,7 @@ def test_a_disclosure_may_hold_the_places_of_others() -> None:
 
 def test_an_issuer_may_be_known_by_its_keys_alone() -> None:
     issued = PID.sign(claims(iss=STATIC), typ="dc+sd-jwt", header={"kid": PID.kid})
-    assert presented(CODE, issued=issued).issuer == STATIC
+    assert presented(CODE, issued=issued).issuer.issuer == STATIC
 
 
 def test_the_usual_hash_need_not_be_named() -> None:
