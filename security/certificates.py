@@ -1,4 +1,4 @@
-"""Certificates that come with a signed token (`x5c`, RFC 7515): worth what a configured root says of them (RFC 5280)."""
+"""Certificates that come with a token (`x5c`, RFC 7515): worth what a configured root says of them (RFC 5280)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +20,7 @@ from cryptography.x509 import (
     CertificatePolicies,
     CertificateSigningRequestBuilder,
     DNSName,
+    DuplicateExtension,
     ExtendedKeyUsage,
     ExtensionNotFound,
     KeyUsage,
@@ -26,9 +28,11 @@ from cryptography.x509 import (
     NameAttribute,
     SubjectAlternativeName,
     UniformResourceIdentifier,
+    UnsupportedGeneralNameType,
     load_der_x509_certificate,
     load_pem_x509_certificates,
 )
+from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import (
     ClientVerifier,
     Criticality,
@@ -38,7 +42,6 @@ from cryptography.x509.verification import (
     Store,
     VerificationError,
 )
-from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
 from security.encoding import b64url
@@ -63,7 +66,7 @@ def x5c_of(chain: Sequence[Certificate]) -> list[str]:
 
 def signing_request(key: SigningKey, host: str) -> bytes:
     """A certificate request (PKCS #10) in PEM for a key of ours and the host that it will stand for."""
-    pair = ECKey.import_key(key.private_jwk()).private_key
+    pair = ECKey.import_key(dict(key.private_jwk())).private_key
     assert pair is not None
     builder = CertificateSigningRequestBuilder().subject_name(Name([NameAttribute(NameOID.COMMON_NAME, host)]))
     builder = builder.add_extension(SubjectAlternativeName([DNSName(host)]), critical=False)
@@ -72,8 +75,8 @@ def signing_request(key: SigningKey, host: str) -> bytes:
 
 def certified_key(certificate: Certificate) -> dict[str, str]:
     """The key that it certifies, bare; raises `WeakKey` for one of another kind than ours."""
-    key = certificate.public_key()
-    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+    key = _p256(certificate)
+    if key is None:
         raise WeakKey("not a certificate for a key on P-256")
     public = ECKey.import_key(key).as_dict(private=False)
     return {name: str(public[name]) for name in ("kty", "crv", "x", "y")}
@@ -101,16 +104,24 @@ def key_of_chain(x5c: object, roots: Sequence[Certificate], issuer: str, now: da
     """
     chain = _chain(x5c)
     leaf = chain[0]
-    key = leaf.public_key()
-    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+    key = _p256(leaf)
+    if key is None:
         raise TokenRefused("key")
     try:
         _verifier(roots, now).verify(leaf, chain[1:])
-    except (VerificationError, ValueError):
+    except (VerificationError, ValueError, DuplicateExtension, UnsupportedGeneralNameType):
         raise TokenRefused("chain") from None
     if not {issuer.lower(), urlsplit(issuer).hostname or issuer.lower()} & names_of(leaf):
         raise TokenRefused("certificate_name")
     return ECKey.import_key(key)
+
+
+def _p256(certificate: Certificate) -> EllipticCurvePublicKey | None:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, EllipticCurvePublicKey) and key.curve.name == "secp256r1" else None
 
 
 def _verifier(roots: Sequence[Certificate], now: datetime) -> ClientVerifier:

@@ -67,7 +67,8 @@ class AnswerKey:
         if len(text) > LARGEST_ANSWER:
             raise TokenRefused("too_large")
         parts = text.split(".")
-        if len(parts) != 5 or len(parts[0]) > LARGEST_HEADER:
+        # the second part would be a key of somebody's: here it is agreed on, never sent
+        if len(parts) != 5 or len(parts[0]) > LARGEST_HEADER or parts[1]:
             raise TokenRefused("not_encrypted")
         header = encoded_json(parts[0])
         if not isinstance(header, dict) or header.keys() - _KNOWN:

@@ -24,6 +24,8 @@ OWN_ALGORITHM: Final = "ES256"
 LEEWAY: Final = timedelta(seconds=30)
 LARGEST_TOKEN: Final = 16 * 1024
 LARGEST_HEADER: Final = 4 * 1024
+LARGEST_CHAIN: Final = 12 * 1024
+"""A header with certificates in it."""
 MOST_KEYS: Final = 50
 _SMALLEST_RSA: Final = 2048
 _LAST_TIME: Final = 2**53
@@ -161,9 +163,7 @@ def verify(token: str, keys: VerificationKeys, expected: Expected, now: datetime
     return parsed.claims
 
 
-def parse(
-    token: str, *, brings_key: bool = False, brings_chain: bool = False, largest: int = LARGEST_TOKEN
-) -> Parsed:
+def parse(token: str, *, brings_key: bool = False, brings_chain: bool = False, largest: int = LARGEST_TOKEN) -> Parsed:
     """Read a token without believing it: for choosing whose keys to use.
 
     `brings_key` is for DPoP proofs only, `brings_chain` for credentials whose issuers have certificates.
@@ -174,7 +174,7 @@ def parse(
     if len(parts) != 3:
         # five parts are an encrypted token
         raise TokenRefused("not_signed")
-    if len(parts[0]) > LARGEST_HEADER:
+    if len(parts[0]) > (LARGEST_CHAIN if brings_chain else LARGEST_HEADER):
         raise TokenRefused("too_large")
     header, claims = _json_object(parts[0]), _json_object(parts[1])
     if _EXTENSIONS & header.keys():
@@ -197,7 +197,7 @@ def check_header(parsed: Parsed, typ: Collection[str], algorithms: Collection[st
 def check_signature(parsed: Parsed, key: PublicKey) -> None:
     """Raise `TokenRefused` unless this key signed the token, by the algorithm that its header names."""
     registry = jws.JWSRegistry(algorithms=[parsed.algorithm], strict_check_header=False)
-    registry.max_header_length, registry.max_payload_length = LARGEST_HEADER, len(parsed.text)
+    registry.max_header_length = registry.max_payload_length = len(parsed.text)
     try:
         # canonical: another spelling of a signature would be a second token with the same meaning
         unb64url(parsed.text.rpartition(".")[2])

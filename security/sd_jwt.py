@@ -130,7 +130,9 @@ def _opened(payload: Mapping[str, Any], parts: Sequence[str]) -> Mapping[str, An
     if payload.get("_sd_alg", DIGESTS) != DIGESTS:
         raise TokenRefused("digest_algorithm")
     disclosures = _Disclosures(parts)
-    claims: dict[str, Any] = disclosures.put_into({name: value for name, value in payload.items() if name != "_sd_alg"}, 0)
+    claims: dict[str, Any] = disclosures.put_into(
+        {name: value for name, value in payload.items() if name != "_sd_alg"}, 0
+    )
     disclosures.check_all_used()
     if _ALWAYS_OPEN & (claims.keys() - payload.keys()):
         raise TokenRefused("hidden_claim")

@@ -1,6 +1,6 @@
 """What a wallet asks of us and tells us, without a cookie: it fetches the request of a redirect and posts its answer.
 
-An address leads to a redirect that waits for its browser, or to nothing; what is posted gets the same answer either way.
+An address leads to a redirect that waits for its browser, or to nothing; who posts gets the same answer either way.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from app.commands.wrong_use import WrongUse
 from app.database import transaction
 from app.main import Installation
 from app.settings import Settings
-from security.certificates import signing_request
 from app.vault import KeyFile
+from security.certificates import signing_request
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}")
 

@@ -156,7 +156,13 @@ def fresh() -> dict[str, str]:
     return {**ids, "slug": new_slug(), **NAMES}
 
 
-NAMES: Final = {"connector": "square", "server": "0123456789abcdef", "provider": "demo-id", "state": "s" * 43, "name": "riserbo.css"}
+NAMES: Final = {
+    "connector": "square",
+    "server": "0123456789abcdef",
+    "provider": "demo-id",
+    "state": "s" * 43,
+    "name": "riserbo.css",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 from collections.abc import Mapping, Sequence
@@ -12,13 +13,21 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.jwk import ECKey
 
 from security.certificates import certified_key, read_certificates, x5c_of
 from security.encoding import b64url
-from security.jwts import LARGEST_TOKEN, SigningKey, VerificationKeys
-from security.sd_jwt import LARGEST_PRESENTATION, MOST_DISCLOSURES, Presented, TrustedIssuer, Wanted, verify_presentation
-from tests.security.forged_jwts import AT, NOW, rsa_key, signed_raw
+from security.jwts import LARGEST_CHAIN, LARGEST_TOKEN, SigningKey, VerificationKeys
+from security.sd_jwt import (
+    LARGEST_PRESENTATION,
+    MOST_DISCLOSURES,
+    Presented,
+    TrustedIssuer,
+    Wanted,
+    verify_presentation,
+)
+from tests.security.forged_jwts import AT, NOW, raw, rsa_key, signed_raw
 from tests.security.forgery import Forgery
 from tests.support.certificates import Authority, root
 
@@ -101,7 +110,11 @@ def credential(key: SigningKey = PID, typ: str = "dc+sd-jwt", chain: object = No
 
 
 def bound(
-    selection: str, key: SigningKey = HOLDER, typ: str = "kb+jwt", header: Mapping[str, Any] | None = None, **changes: Any
+    selection: str,
+    key: SigningKey = HOLDER,
+    typ: str = "kb+jwt",
+    header: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> str:
     """The wallet's signature over a selection, put behind it."""
     right = {"aud": US, "nonce": NONCE, "iat": AT, "sd_hash": digest(selection)}
@@ -164,6 +177,15 @@ def curve_certificate() -> x509.Certificate:
     return pid_root().certify(ec.generate_private_key(ec.SECP384R1()).public_key(), NOW, uris=[ISSUER])
 
 
+def _of_no_kind() -> Presented:
+    """The name of the key's kind is one that nobody knows."""
+    der = right_chain()[0].public_bytes(Encoding.DER)
+    known = bytes.fromhex("06072a8648ce3d0201")
+    assert der.count(known) == 1
+    strange = base64.b64encode(der.replace(known, known[:-1] + b"\x7f")).decode()
+    return presented(CODE, issued=credential(chain=[strange]))
+
+
 def _old_chain() -> Presented:
     later = Wanted(VCT, US, NONCE, NOW + timedelta(days=399))
     at = NOW + timedelta(days=400)
@@ -181,9 +203,8 @@ def _by_shared_secret() -> Presented:
     return shown(f"{base}{text}.{b64url(hmac.digest(secret, text.encode(), 'sha256'))}")
 
 
-def _unsigned(payload: Mapping[str, Any], typ: str) -> str:
-    header = json.dumps({"alg": "none", "typ": typ})
-    return f"{b64url(header.encode())}.{b64url(json.dumps(payload).encode())}."
+def _unsigned(payload: Mapping[str, Any], **header: Any) -> str:
+    return raw(json.dumps({"alg": "ES256", "typ": "dc+sd-jwt", **header}), json.dumps(payload), b"")
 
 
 def _nested(depth: int) -> Any:
@@ -227,6 +248,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
         lambda: presented(CODE, issued=credential(chain=x5c_of(right_chain()[:1]))), "chain"
     ),
     "under a certificate of a key of the other kind": Forgery(_by_rsa, "key"),
+    "under a certificate of a key of no kind": Forgery(_of_no_kind, "key"),
     "without certificates": Forgery(
         lambda: presented(CODE, issued=PID.sign(claims(), typ="dc+sd-jwt", header={})), "chain"
     ),
@@ -234,9 +256,9 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "a certificate of ours for another curve": Forgery(lambda: certified_key(curve_certificate()), "WeakKey"),
     "certificates of ours that are none": Forgery(lambda: read_certificates(b"-----BEGIN"), "WeakKey"),
     "under no certificate": Forgery(lambda: presented(CODE, issued=credential(chain=[])), "chain"),
-    "under a certificate that is text": Forgery(lambda: presented(CODE, issued=credential(chain="AAAA")), "chain"),
+    "under a certificate that is text": Forgery(lambda: presented(CODE, issued=_unsigned(claims(), x5c="AAAA")), "chain"),
     "under certificates that are none": Forgery(lambda: presented(CODE, issued=credential(chain=["AAAA"])), "chain"),
-    "under certificates that are numbers": Forgery(lambda: presented(CODE, issued=credential(chain=[7])), "chain"),
+    "under certificates that are numbers": Forgery(lambda: presented(CODE, issued=_unsigned(claims(), x5c=[7])), "chain"),
     "under certificates without end": Forgery(
         lambda: presented(CODE, issued=credential(chain=x5c_of([*right_chain()] * 3))), "chain"
     ),
@@ -250,7 +272,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
         lambda: presented(CODE, issued=THIEF.sign(claims(iss=STATIC), typ="dc+sd-jwt", header={"jwk": THIEF.bare_jwk()})),
         "brought_key",
     ),
-    "with alg none": Forgery(lambda: presented(CODE, issued=_unsigned(claims(), "dc+sd-jwt")), "algorithm"),
+    "with alg none": Forgery(lambda: presented(CODE, issued=_unsigned(claims(), alg="none")), "algorithm"),
     "an ID token as credential": Forgery(lambda: presented(CODE, typ="JWT"), "type"),
     "with an extension that must be understood": Forgery(
         lambda: presented(CODE, issued=signed_raw('{"alg":"ES256","typ":"dc+sd-jwt","crit":["x"],"x":1}', "{}")), "extension"
@@ -273,7 +295,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
         lambda: shown(bound(selection(CODE), THIEF, header={"jwk": THIEF.bare_jwk()})), "brought_key"
     ),
     "bound by no signature": Forgery(
-        lambda: shown(selection(CODE) + _unsigned({"aud": US, "nonce": NONCE}, "kb+jwt")), "algorithm"
+        lambda: shown(selection(CODE) + _unsigned({"aud": US, "nonce": NONCE}, alg="none", typ="kb+jwt")), "algorithm"
     ),
     "bound by a shared secret": Forgery(_by_shared_secret, "algorithm"),
     "bound by a token of another type": Forgery(lambda: shown(bound(selection(CODE), typ="jwt")), "type"),
@@ -323,6 +345,9 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "nested without end": Forgery(lambda: presented(CODE, address=_nested(30)), "too_deep"),
     "with disclosures without end": Forgery(
         lambda: presented(*(disclosure("s", str(number), 1) for number in range(MOST_DISCLOSURES + 1))), "too_large"
+    ),
+    "with a huge header": Forgery(
+        lambda: presented(CODE, issued=_unsigned(claims(), x5c=["A" * LARGEST_CHAIN])), "too_large"
     ),
     "huge": Forgery(lambda: presented(_HUGE, _sd=[digest(_HUGE)]), "too_large"),
     "with a huge issuer's part": Forgery(lambda: presented(CODE, pad="x" * LARGEST_TOKEN), "too_large"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_csr
 
 from security.certificates import (
     certificate_hash,
@@ -10,6 +11,7 @@ from security.certificates import (
     key_of_chain,
     names_of,
     read_certificates,
+    signing_request,
     x5c_of,
 )
 from security.errors import TokenRefused
@@ -44,3 +46,11 @@ def test_a_certificate_names_its_key_its_bearer_and_itself() -> None:
     assert names_of(leaf) == {ISSUER}
     assert names_of(pid_root().certificate) == set()
     assert len(certificate_hash(leaf)) == 43
+
+
+def test_a_request_for_a_certificate_is_for_our_key_and_host() -> None:
+    asked = load_pem_x509_csr(signing_request(PID, "chat.bank.example"))
+    assert asked.is_signature_valid
+    assert asked.public_key() == public_of(PID)
+    names = asked.extensions.get_extension_for_class(SubjectAlternativeName).value
+    assert names.get_values_for_type(DNSName) == ["chat.bank.example"]

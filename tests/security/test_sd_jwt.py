@@ -57,7 +57,10 @@ def test_a_disclosure_may_hold_the_places_of_others() -> None:
     street = disclosure("s1", "street", "Via Po 1")
     address = disclosure("s2", "address", {"_sd": [digest(street), digest("a decoy")], "country": "IT"})
     places = disclosure("s3", ["Torino", {"...": digest(street)}])
-    assert presented(address, street, _sd=[digest(address)]).claims["address"] == {"country": "IT", "street": "Via Po 1"}
+    assert presented(address, street, _sd=[digest(address)]).claims["address"] == {
+        "country": "IT",
+        "street": "Via Po 1",
+    }
     assert presented(address, _sd=[digest(address)]).claims["address"] == {"country": "IT"}
     assert presented(places, _sd=[], nationalities=[{"...": digest(places)}]).claims["nationalities"] == [["Torino"]]
 

@@ -135,7 +135,7 @@ class WalletApp:
         key = JWK(**asked["client_metadata"]["jwks"]["keys"][0])
         query = asked["dcql_query"]["credentials"][0]["id"]
         answer = {"vp_token": {query: [presentation]}, "state": asked["state"], **changes}
-        header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key.key_id}
+        header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"]}
         sealed = JWE(json.dumps(answer), json.dumps(header), recipient=key)
         return str(sealed.serialize(compact=True))
 

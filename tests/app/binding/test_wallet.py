@@ -47,7 +47,9 @@ async def test_wallets_may_know_us_by_the_certificates_hash(bank: Bank, prefix: 
 async def test_the_link_opens_an_app_and_says_where_the_signed_request_is(wallets: Wallets) -> None:
     leaving = await wallets.leave(await wallets.visitor())
     assert (leaving.host, leaving.destination) == ("", "IT-Wallet")
-    assert leaving.url.startswith(f"openid4vp://?client_id={CLIENT_ID.replace(':', '%3A')}&request_uri=https%3A%2F%2F{HOST}")
+    assert leaving.url.startswith(
+        f"openid4vp://?client_id={CLIENT_ID.replace(':', '%3A')}&request_uri=https%3A%2F%2F{HOST}"
+    )
 
 
 async def test_a_wallet_that_is_opened_by_an_address_keeps_what_stands_in_it(wallets: Wallets) -> None:

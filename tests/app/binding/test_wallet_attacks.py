@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from jwcrypto.jwk import JWK
 
-from app.binding import sweeping
+from app.binding import known_customers, sweeping
 from app.binding.errors import NotFinishedHere, SignInUnreachable
 from app.binding.rules import State
 from app.binding.wallet_answers import UNKNOWN
@@ -121,7 +121,8 @@ async def test_the_first_answer_stands_and_the_second_learns_nothing(wallets: Wa
     (attempt,) = await wallets.bank.leaves("customer.proved")
     assert attempt["data"]["level"] == 4
     assert (await visitor.confirm()).level == Level.L4
-    assert (await wallets.bank.bindings())[0].customer_hash is not None
+    (binding,) = await wallets.bank.bindings()
+    assert (await known_customers.of_binding(wallets.bank.services, binding)).customer_number == "C-1001"
 
 
 async def test_a_second_answers_code_does_not_open_the_first_ones_answer(wallets: Wallets) -> None:

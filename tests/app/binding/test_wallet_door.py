@@ -61,7 +61,7 @@ async def test_a_wallet_may_post_from_anywhere_and_gets_no_cookie(door: Door, he
 
 
 async def test_a_large_answer_is_not_read(door: Door) -> None:
-    answer = await door.web.post(f"/wallet/{NAME}/response/{new_token()}", data={"response": "x" * 49_000})
+    answer = await door.web.post(f"/wallet/{NAME}/response/{new_token()}", data={"response": "x" * 50_000})
     assert answer.status_code == 413
     assert await door.wallets.kept() == []
 
