@@ -122,8 +122,8 @@ class WalletProvider:
         opened = AnswerKey.of_jwk(json.loads(answer.memo[_ANSWER_KEY])).decrypt(response)
         if opened.get("state") != answer.memo[_STATE]:
             raise TokenRefused("other_request")
-        token = opened.get("vp_token")
-        shown = token.get(QUERY) if isinstance(token, dict) and token.keys() == {QUERY} else None
+        answered = opened.get("vp_token")
+        shown = answered.get(QUERY) if isinstance(answered, dict) and answered.keys() == {QUERY} else None
         if not isinstance(shown, list) or len(shown) != 1 or not isinstance(shown[0], str):
             raise TokenRefused("no_presentation")
         wanted = Wanted(self.vct, self.client_id, answer.nonce, answer.begun_at)
