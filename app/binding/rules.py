@@ -151,6 +151,12 @@ def level_of_identity(policy: Policy, acr: str, relay_resistant: Mapping[str, Le
     return Level(min(level, policy.level_behind(handle_method)))
 
 
+def best_level(policy: Policy, relay_resistant: Mapping[str, Level]) -> Level:
+    """The highest level that a provider with these acr values can give."""
+    listed = max(relay_resistant.values(), default=Level.L0)
+    return Level(max(min(listed, policy.level_of("identity_relay_resistant")), policy.level_of("identity")))
+
+
 def method_of_identity(provider: str) -> str:
     """How a proof by this identity provider is stored."""
     return f"{IDENTITY}:{provider}"

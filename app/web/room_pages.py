@@ -37,7 +37,7 @@ from app.http.dependencies import CurrentServices, Db, Now
 from app.http.event_stream import EventStream
 from app.http.texts import clean_text
 from app.permissions import DataClass
-from app.policy import Policy
+from app.policy import Method, Policy
 from app.services import Services
 from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
 from app.sessions.models import Session
@@ -230,11 +230,12 @@ async def _locked(
     now = services.clock()
     async with reading(services) as db:
         method = await queries.unlock_method(db, session_id=session.id, now=now)
+        brand = await queries.brand_of_room(db, session.conversation_id)
     view = Locked(
         site=site_of(request),
         now=now,
         error=refusal.message if refusal else "",
-        methods=customer_methods(ports_of(request)),
+        methods=customer_methods(request, brand),
         code_sent=method is not None,
         kind=cast("Literal['sms', 'email', 'totp'] | None", method),
     )
@@ -293,11 +294,11 @@ async def _view(
         ends_at=session.expires_at,
         post=PublicPost(author=complaint.author.display_name, text=complaint.text, at=complaint.posted_at),
         held=await _held(db, policy, read.room),
-        step_up=identity_methods(ports_of(request)),
+        step_up=identity_methods(request, case.connector, step_up=True),
         step_up_asked=_step_up_asked(read, customer),
         older_hidden=only_session(customer.level, customer.session_id) is not None
         and await rooms.has_older(db, customer),
-        may_enrol=True,
+        may_enrol=policy.offers_method(Method.TOTP, None),
         rating="none" if case.status != Status.CLOSED else ("given" if await has_rated(db, read.room, case) else "ask"),
         draft=draft,
         older=older_than(read),

@@ -158,7 +158,7 @@ class HandleCode(CasePage):
     network: str
     account: str
     official_account: str = ""
-    minutes: int = 10
+    minutes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +206,7 @@ class CustomerCode(CasePage):
     TEMPLATE = "customer/customer_code.html"
 
     kind: Literal["sms", "email", "totp"]
-    minutes: int = 5
+    minutes: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,10 +170,16 @@ def _customer_pages() -> dict[str, Page]:
         name="mastodon", label="Mastodon", example="@giulia@social.example", methods=("direct_message",)
     )
     handle_code = views.HandleCode(
-        site=SITE, now=NOW, slug=SLUG, network="Square", account="@giulia", official_account="@bancaesempio"
+        site=SITE,
+        now=NOW,
+        slug=SLUG,
+        network="Square",
+        account="@giulia",
+        official_account="@bancaesempio",
+        minutes=10,
     )
     customer = views.CustomerChoice(site=SITE, now=NOW, slug=SLUG, handle="@giulia", network="Square", methods=METHODS)
-    code = views.CustomerCode(site=SITE, now=NOW, slug=SLUG, kind="sms")
+    code = views.CustomerCode(site=SITE, now=NOW, slug=SLUG, kind="sms", minutes=5)
     confirm = views.Confirm(
         site=SITE, now=NOW, slug=SLUG, handle="@giulia", network="Square", kind="sms", identifier="+39 333 1234567",
         valid_until=NOW + timedelta(days=180),
