@@ -172,7 +172,7 @@ def _provider(settings: Settings, one: IdentityProviderSettings, outbound: Outbo
     levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
     if one.kind == "wallet":
         wallet = wallet_from(settings, one, outbound)
-        return OfferedProvider(one.name, one.label, wallet, levels, look=wallet.look)
+        return OfferedProvider(one.name, one.label, wallet, levels, approval=one.approval, look=wallet.look)
     secret = settings.secret(one.secret_file) if one.secret_file else None
     if one.kind == "http" and secret is not None:
         kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from security.secret import Secret
 
 SETTINGS_FILE: Final = "riserbo.toml"
+WALLET_SCHEMES: Final = ("openid4vp://", "haip-vp://", "eudi-openid4vp://")
 
 
 class _Part(BaseModel):
@@ -98,8 +99,11 @@ class IdentityProviderSettings(_Part):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if not self.url.startswith("https://"):
-            raise ValueError("a provider's address begins with https://")
+        opens = ("https://", *WALLET_SCHEMES) if self.kind == "wallet" else "https://"
+        if not self.url.startswith(opens):
+            raise ValueError(
+                "a provider's address begins with https://, a wallet's also with openid4vp:// or haip-vp://"
+            )
         if self.kind == "http" and (self.secret_file is None or self.key_file is not None):
             raise ValueError("a provider of kind http knows us by secret_file")
         if (self.secret_file is None) == (self.key_file is None):

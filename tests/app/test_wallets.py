@@ -80,7 +80,8 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_a_wallet_is_built_from_its_files(settings: Settings) -> None:
     (offered,) = parts_from(settings, OutboundClient()).providers
-    assert (offered.name, offered.label, offered.best_level) == ("it-wallet", "IT-Wallet", Level.L4)
+    assert (offered.name, offered.label, offered.approval) == ("it-wallet", "IT-Wallet", "browser")
+    assert offered.relay_resistant == {VCT: Level.L4}
     wallet = wallet_from(settings, provider(), OutboundClient())
     assert (wallet.kind, wallet.vct, wallet.client_id) == (IdentifierKind.FISCAL_CODE, VCT, CLIENT_ID)
     assert len(wallet.issuers["https://pid.example"].roots) == 2
@@ -109,6 +110,8 @@ def test_files_that_do_not_fit_are_refused(settings: Settings, file: str, conten
 @pytest.mark.parametrize(
     "changes",
     [
+        {"url": "http://wallet.example"},
+        {"url": "javascript://wallet"},
         {"key_file": None},
         {"key_file": None, "secret_file": "keys/secret"},
         {"certificate_file": None},
