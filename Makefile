@@ -19,7 +19,7 @@ demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
 
 test: .venv/.test .cache/.browser .cache/compiler .cache/.snac tests/tools/node_modules/.ready
-	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
+	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope $(ARGS)
 
 # the suites of faults at full length (an hour and more); figures in .cache/soak, also when a test failed
 soak: .venv/.test .cache/compiler

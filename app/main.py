@@ -14,17 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import key_files
 from app.admin import create_admin_app
+from app.agents.dependencies import install_staff_refusals
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
+from app.binding import wallet_routes
 from app.binding.facts import facts_of_case
 from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
 from app.binding.openid_provider import OpenIdProvider
 from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
-from app.binding.wallet_routes import MAX_BODY as WALLET_BODY
-from app.binding.wallet_routes import PREFIX as WALLETS
-from app.binding.wallet_routes import router as wallet_routes
 from app.cases.routes import router as case_routes
 from app.cases.rules import CaseClocks
 from app.channels.mastodon import mastodon_connector
@@ -62,13 +61,14 @@ from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import IdentityProviderSettings, Settings
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
-from app.wallets import wallet_from
+from app.wallets import offered_wallet
 from app.web.cross_origin import CrossSiteWrites
 from app.web.entry_pages import router as entry_pages
 from app.web.error_pages import error_words, render_error
 from app.web.headers import SecurityHeaders
 from app.web.own_pages import router as own_pages
 from app.web.pages import PageSettings
+from app.web.passkey_pages import router as passkey_pages
 from app.web.public_pages import router as public_pages
 from app.web.reports import router as report_routes
 from app.web.room_pages import router as room_pages
@@ -171,8 +171,7 @@ def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProv
 def _provider(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
     levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
     if one.kind == "wallet":
-        wallet = wallet_from(settings, one, outbound)
-        return OfferedProvider(one.name, one.label, wallet, levels, approval=one.approval, look=wallet.look)
+        return offered_wallet(settings, one, outbound)
     secret = settings.secret(one.secret_file) if one.secret_file else None
     if one.kind == "http" and secret is not None:
         kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
@@ -315,7 +314,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, own_pages, public_pages, wallet_routes):
+    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages, wallet_routes.router):
         app.include_router(router)
     return app
 
@@ -358,9 +357,11 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)
     app.include_router(report_routes)
-    install_storage_faults(app, install_problem_handlers(app, render_error, error_words))
-    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report", WALLETS])
-    app.add_middleware(BodyLimits, overrides={WALLETS: WALLET_BODY})
+    answers = install_problem_handlers(app, render_error, error_words)
+    install_storage_faults(app, answers)
+    install_staff_refusals(app, answers)
+    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report", wallet_routes.PREFIX])
+    app.add_middleware(BodyLimits, overrides={wallet_routes.PREFIX: wallet_routes.MAX_BODY})
     app.add_middleware(SecurityHeaders, https=house.settings.https)
     app.add_middleware(AccessLog, door=name, counts=house.services.traffic)
     app.add_middleware(TrustedProxies, networks=house.settings.trusted_proxies)

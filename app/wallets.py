@@ -6,16 +6,24 @@ import json
 from pathlib import Path
 
 from app import key_files
+from app.binding.identity_provider import OfferedProvider
 from app.binding.wallet import WalletProvider
 from app.binding.wallet_status import StatusLists
 from app.directory.port import IdentifierKind
 from app.key_files import KeyFileRefused
 from app.outbound import OutboundClient
+from app.permissions import Level
 from app.settings import IdentityProviderSettings, Settings, WalletIssuerSettings
 from security.certificates import certified_key, read_certificates
 from security.errors import SecurityError
 from security.jwts import VerificationKeys
 from security.sd_jwt import TrustedIssuer
+
+
+def offered_wallet(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
+    """The provider as the pages offer it; raises `KeyFileRefused`."""
+    wallet, levels = wallet_from(settings, one, outbound), {vct: Level(n) for vct, n in one.relay_resistant.items()}
+    return OfferedProvider(one.name, one.label, wallet, levels, approval=one.approval, look=wallet.look)
 
 
 def wallet_from(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> WalletProvider:

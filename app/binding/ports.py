@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from app.binding.errors import MethodNotOffered
 from app.binding.identity_provider import OfferedProvider
@@ -13,6 +14,7 @@ from app.directory.phone_changes import PhoneChanges
 from app.directory.port import CustomerDirectory
 from app.notifications.senders import Senders
 from app.policy import Policy
+from security.passkeys import RelyingParty
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class BindingPorts:
     providers: Sequence[OfferedProvider] = ()
     language: str = "it"
     phone_changes: PhoneChanges | None = None
+
+    @property
+    def party(self) -> RelyingParty:
+        """The public host as authenticators know it; a passkey of one host is of no use at another."""
+        address = urlsplit(self.public_url)
+        return RelyingParty(address.hostname or "", f"{address.scheme}://{address.netloc}", self.bank)
 
     def connector(self, name: str) -> Connector:
         """The network of this name; raises `MethodNotOffered`."""

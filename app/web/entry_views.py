@@ -13,7 +13,7 @@ from app.binding import queries
 from app.binding.flows import Leaving as LeavingFor
 from app.binding.ports import BindingPorts
 from app.binding.queries import AttemptView
-from app.binding.rules import best_level
+from app.binding.rules import PASSKEY, best_level
 from app.database import reading
 from app.errors import RiserboError
 from app.http.proxies import network_of
@@ -167,6 +167,7 @@ def customer_choice(
         methods=customer_methods(request, view.brand),
         identifier=typed.get("identifier", view.identifier),
         method=typed.get("method", view.customer_method),
+        passkey=policy_of(request).offers_method(PASSKEY, view.brand),
     )
 
 

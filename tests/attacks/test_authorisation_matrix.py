@@ -32,7 +32,7 @@ from security.tokens import new_slug
 from tests.architecture.routes import iter_routes
 from tests.attacks.town import NOBODY, Town, Who
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-matrix")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OK: Final = "ok"
 IBAN: Final = "Buongiorno, il rimborso arriva su IT60X0542811101000000123456."
@@ -118,6 +118,7 @@ GET /room/authenticator                   401  401  401   ok   ok  401
 GET /room/authenticator.svg               401  401  401   ok   ok  401
 GET /room/binding                         401  401  401   ok   ok  401
 GET /room/events                          401  401  401   ok   ok  401
+GET /room/passkeys                        401  401  401  403  403  401
 GET /signin/{connector}/callback          403  403  403  403  403  403
 GET /signin/{connector}/callback/{server} 403  403  403  403  403  403
 GET /trust.json                            ok   ok   ok   ok   ok   ok
@@ -128,14 +129,25 @@ POST /c/{slug}/customer                   401   ok  409  409  409  401
 POST /c/{slug}/customer/code              401  409  409  409  409  401
 POST /c/{slug}/handle                     401   ok  409  409  409  401
 POST /c/{slug}/handle/code                401  409  409  409  409  401
+POST /c/{slug}/customer/passkey           401  409  409  409  409  401
+POST /c/{slug}/customer/passkey/question  401  409  409  409  409  401
+POST /c/{slug}/passkey                    403  403  403  403  403  403
+POST /c/{slug}/passkey/question            ok   ok   ok   ok   ok   ok
 POST /c/{slug}/start                       ok   ok   ok   ok   ok   ok
 POST /not-me                               ok   ok   ok   ok   ok   ok
 POST /room/authenticator                  401  401  401   ok   ok  401
 POST /room/binding/revoke                 401  401  401   ok   ok  401
 POST /room/messages                       401  401  401   ok   ok  401
+POST /room/passkeys                       401  401  401  403  403  401
+POST /room/passkeys/question              401  401  401  403  403  401
+POST /room/passkeys/{passkey_id}/remove   401  401  401  403  403  401
 POST /room/rating                         401  401  401   ok   ok  401
 POST /room/receipt                        401  401  401   ok   ok  401
 POST /room/step-up                        401  401  401   ok   ok  401
+POST /room/step-up/passkey                401  401  401   ok   ok  401
+POST /room/step-up/passkey/question       401  401  401   ok   ok  401
+POST /room/unlock/passkey                 401   ok   ok   ok   ok  401
+POST /room/unlock/passkey/question        401  401  401   ok   ok  401
 POST /room/unlock                         401   ok   ok   ok   ok  401
 POST /verify                               ok   ok   ok   ok   ok   ok
 POST /wallet/{provider}/response/{state}  404  404  404  404  404  404
@@ -153,7 +165,7 @@ class Things:
 
 def fresh() -> dict[str, str]:
     """Ids of nothing; what is no id but a name stays."""
-    ids = {name: str(uuid4()) for name in ("case_id", "conversation_id", "block_id", "export_id")}
+    ids = {name: str(uuid4()) for name in ("case_id", "conversation_id", "block_id", "export_id", "passkey_id")}
     return {**ids, "slug": new_slug(), **NAMES}
 
 
@@ -183,6 +195,7 @@ async def things(town: Town) -> AsyncIterator[Things]:
             "conversation_id": str(town.giulia.room_id),
             "block_id": blocked.document["block"],
             "export_id": export["id"],
+            "passkey_id": str(uuid4()),
             "slug": town.giulia.slug,
             **NAMES,
         },
@@ -226,7 +239,7 @@ def comparable(body: str, names: dict[str, str]) -> str:
     """A body without what differs from answer to answer, and without the address that was asked for."""
     for value in names.values():
         body = body.replace(value, "ID")
-    body = re.sub(r'"(?:request_id|instance)": ?"[^"]*"', "", body)
+    body = re.sub(r'"(?:request_id|instance|challenge)": ?"[^"]*"', "", body)
     return re.sub(r'nonce="[^"]*"|<code>[^<]*</code>|value="[0-9a-f-]{36}"', "", body)
 
 

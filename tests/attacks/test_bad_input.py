@@ -18,7 +18,7 @@ from app.main import create_public_app, create_staff_app
 from tests.architecture.routes import iter_routes
 from tests.attacks.town import NOBODY, OWN_WORK, Town, Who
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-bad-input")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 T = TypeVar("T")
 BIG: Final = 70_000
@@ -125,6 +125,11 @@ def forms(town: Town) -> dict[str, tuple[str, dict[str, str]]]:
         f"{slug}/customer": ("bank", {"identifier": "x", "method": "sms", "resend": ""}),
         f"{slug}/customer/code": ("bank", {"code": "1"}),
         f"{slug}/confirm": ("bank", {"accept": "no"}),
+        f"{slug}/passkey": ("bank", {"answer": "x"}),
+        f"{slug}/customer/passkey": ("bank", {"answer": "x"}),
+        "/room/passkeys": ("bank", {"answer": "x"}),
+        "/room/unlock/passkey": ("bank", {"answer": "x"}),
+        "/room/step-up/passkey": ("bank", {"answer": "x"}),
         "/room/messages": ("bank", {"text": "", "idempotency_key": key}),
         "/room/step-up": ("bank", {"method": "identity:x"}),
         "/room/unlock": ("bank", {"method": "x", "code": "1"}),

@@ -24,8 +24,6 @@ from app.sessions import rules as session_rules
 from app.sessions import service as sessions
 from app.sessions.models import Session
 from tests.app.binding.bank import (
-    STRONG,
-    WEAK,
     Bank,
     Visitor,
     bound_by_identity,
@@ -35,6 +33,7 @@ from tests.app.binding.bank import (
     last_code,
     wrong,
 )
+from tests.app.binding.outside import STRONG, WEAK
 from tests.app.binding.test_authenticators import enrol
 from tests.app.binding.test_phone_quiet import Operator, listen_to
 from tests.support.policies import changed

@@ -13,8 +13,9 @@ from app.errors import RiserboError
 from app.limits.errors import Locked
 from app.permissions import Level
 from app.policy import Policy, Profile
-from tests.app.binding.bank import HOME, Bank, Visitor, bound_by_identity, bound_by_sms, last_code, wrong
-from tests.app.binding.test_handle_refusals import plant
+from tests.app.binding.bank import Bank, Visitor, bound_by_identity, bound_by_sms, last_code, wrong
+from tests.app.binding.outside import HOME
+from tests.app.binding.planting import plant
 
 
 async def at_the_customer_step(bank: Bank, name: str = "giulia", slug: str | None = None) -> Visitor:

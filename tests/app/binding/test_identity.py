@@ -7,7 +7,8 @@ import pytest
 from app.binding import identity_proof
 from app.binding.errors import AttemptOver, MethodNotOffered, NotFinishedHere, OutOfStep, SignInUnreachable
 from app.binding.rules import Kind, State
-from tests.app.binding.bank import STRONG, Bank, Visitor, finish_kyc, last_code, state_of
+from tests.app.binding.bank import Bank, Visitor, finish_kyc, last_code, state_of
+from tests.app.binding.outside import STRONG
 
 
 async def at_the_customer_step(bank: Bank, slug: str | None = None) -> Visitor:

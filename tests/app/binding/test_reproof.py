@@ -14,16 +14,8 @@ from app.channels.ports import AccountNow, AccountState, ChannelUnavailable, Sub
 from app.conversations.models import Conversation
 from app.database import reading
 from app.sessions.models import Session
-from tests.app.binding.bank import (
-    HOME,
-    STRONG,
-    Bank,
-    bound_by_identity,
-    bound_by_sms,
-    customer_of,
-    finish_kyc,
-    person,
-)
+from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, customer_of, finish_kyc
+from tests.app.binding.outside import HOME, STRONG, person
 from tests.app.binding.test_rooms import idle_until_locked, reference_from, session_by
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import Column, ForeignKeyConstraint, PrimaryKeyConstraint
 
 from migrations.columns import BOOLEAN, BYTES, MOMENT, UUID
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
