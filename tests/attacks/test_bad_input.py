@@ -82,7 +82,9 @@ ODD_IDS: Final = ("x", "-1", "1" * 500, "..%2f..", "é", "00000000-0000-0000-000
 ODD_NUMBERS: Final = ("-1", "abc", "1.5", "", "٣", "9" * 30, str(2**63), str(2**63 - 1), str(2**53), "1,2")
 NAMES: Final = ("after", "limit", "cursor", "room", "lang", "said", "status", "assigned", "network", "v", "export")
 # These read no body; what they do is the matter of other tests.
-WITHOUT_BODY: Final = frozenset({"/c/{slug}/start", "/room/leave", "/signout", "/cases/{case_id}/claim", "/csp-report"})
+WITHOUT_BODY: Final = frozenset(
+    {"/c/{slug}/start", "/room/leave", "/room/receipt", "/signout", "/cases/{case_id}/claim", "/csp-report"}
+)
 # Forged as well as wrong: whatever a client says of level, binding or author is no field of ours.
 FORGED: Final = (
     "level",
@@ -134,6 +136,7 @@ def forms(town: Town) -> dict[str, tuple[str, dict[str, str]]]:
         "/room/step-up": ("bank", {"method": "identity:x"}),
         "/room/unlock": ("bank", {"method": "x", "code": "1"}),
         "/room/authenticator": ("bank", {"code": "1"}),
+        "/room/binding/revoke": ("bank", {"confirm": "no"}),
         "/room/rating": ("bank", {"stars": "5", "comment": ""}),
         "/verify": ("bank", {"text": ""}),
         "/not-me": ("bank", {"reference": "x"}),

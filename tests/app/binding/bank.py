@@ -253,9 +253,9 @@ class Visitor:
     async def identify(self, number: str = "C-1001", acr: str = STRONG) -> None:
         await self.come_back_from_kyc(await self.leave_for_kyc(), f"{number} {acr}")
 
-    async def confirm(self, *, accepted: bool = True) -> Bound:
+    async def confirm(self, *, accepted: bool = True, browser: str = "giulias-phone") -> Bound:
         return await confirming.confirm(
-            self.bank.services, session_id=self.session_id, slug=self.slug, accepted=accepted
+            self.bank.services, session_id=self.session_id, slug=self.slug, accepted=accepted, browser=browser
         )
 
 

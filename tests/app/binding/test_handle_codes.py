@@ -65,6 +65,7 @@ async def test_a_new_code_puts_the_old_one_out_of_use(bank: Bank) -> None:
     visitor = await bank.visit(await bank.complaint())
     await visitor.ask_direct_message()
     old = code_in(bank.messages.sent[-1][1])
+    bank.clock.pass_by(minutes=1)
     await handle_proof.resend(bank.services, bank.ports, session_id=visitor.session_id, slug=visitor.slug)
     await bank.work()
     with pytest.raises(CodeWrong):
@@ -84,6 +85,7 @@ async def test_one_attempt_may_ask_for_three_codes(bank: Bank) -> None:
     visitor = await bank.visit(await bank.complaint())
     for _ in range(3):
         await visitor.ask_direct_message("@mallory")
+        bank.clock.pass_by(minutes=2)
     with pytest.raises(EnoughCodes):
         await visitor.ask_direct_message("@giulia")
     await visitor.sign_in()

@@ -73,7 +73,7 @@ async def test_a_link_that_is_not_ours_walks_the_same_path_to_the_same_words(ban
     assert await bank.reasons() == ["other_account", "unknown_link"]
 
 
-async def test_a_foreign_browser_neither_finishes_a_sign_in_nor_burns_it(bank: Bank) -> None:
+async def test_a_foreign_browser_finishes_no_sign_in_and_the_redirect_is_over(bank: Bank) -> None:
     slug = await bank.complaint()
     owner, foreign = await bank.visit(slug), await bank.visit(slug)
     leaving = await owner.leave_for_square()
@@ -92,8 +92,24 @@ async def test_a_foreign_browser_neither_finishes_a_sign_in_nor_burns_it(bank: B
     assert bank.sign_in.finished == []
     assert await bank.reasons() == ["foreign_browser", "foreign_browser"]
     assert await foreign.state() == State.STARTED
-    await owner.come_back(leaving)
+    with pytest.raises(NotFinishedHere):
+        await owner.come_back(leaving)
+    assert await bank.reasons() == ["foreign_browser", "foreign_browser", "replayed"]
+    await owner.sign_in()
     assert await owner.state() == State.HANDLE_OK
+
+
+async def test_an_address_that_the_victims_browser_opened_is_of_no_use_to_who_made_her_sign_in(bank: Bank) -> None:
+    """She signs in for the attacker's request, is refused, and is talked into sending him what her address bar says."""
+    slug = await bank.complaint()
+    victim, attacker = await bank.visit(slug), await bank.visit(slug)
+    leaving = await attacker.leave_for_square()
+    with pytest.raises(NotFinishedHere):
+        await victim.come_back(leaving)
+    with pytest.raises(NotFinishedHere):
+        await attacker.come_back(leaving)
+    assert bank.sign_in.finished == []
+    assert await attacker.state() == State.HANDLE_PENDING
 
 
 async def test_the_attackers_flow_finished_in_the_victims_browser_proves_nothing(bank: Bank) -> None:
