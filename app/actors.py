@@ -10,23 +10,28 @@ from uuid import UUID
 
 
 class Role(StrEnum):
-    """What a member of the bank's staff may be."""
+    """What a member of the bank's staff may be; `machine` is a registered program, which is nobody."""
 
     AGENT = "agent"
     SUPERVISOR = "supervisor"
     COMPLIANCE = "compliance"
     ADMINISTRATOR = "administrator"
+    MACHINE = "machine"
 
 
 @dataclass(frozen=True)
 class Staff:
-    """A signed-in member of staff, by one session or token."""
+    """A signed-in member of staff, or a registered program, by one session or token.
+
+    `scopes` narrows what the role may (`permissions.held_by`); None is everything that the role may.
+    """
 
     id: UUID
     session_id: UUID
     role: Role
     display_name: str
     signature: str
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ SYSTEM: Final = System()
 def audit_name(actor: Actor) -> dict[str, str]:
     """The actor as a leaf names it: a kind and a pseudonymous id, never a person's name."""
     match actor:
+        case Staff(role=Role.MACHINE):
+            return {"k": "client", "id": str(actor.id), "role": actor.role.value}
         case Staff():
             return {"k": "agent", "id": str(actor.id), "role": actor.role.value}
         case Customer():

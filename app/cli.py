@@ -13,6 +13,7 @@ from uuid import UUID
 import typer
 
 from app.commands.channels import verbs as channels
+from app.commands.clients import verbs as clients
 from app.commands.wrong_use import WrongUse
 
 HOLDS: Final = 0
@@ -36,6 +37,7 @@ agents = typer.Typer(name="agents", help="Staff accounts.", no_args_is_help=True
 commands.add_typer(keys)
 commands.add_typer(agents)
 commands.add_typer(channels)
+commands.add_typer(clients)
 
 
 @commands.command()
@@ -293,8 +295,8 @@ def agents_add(
     from app.agents.service import NewStaff
     from app.commands import operating, staff_accounts
 
-    if role not in set(Role):
-        raise WrongUse(f"there is no role {role}: {', '.join(Role)}")
+    if role not in set(Role) - {Role.MACHINE}:
+        raise WrongUse(f"there is no role {role}: {', '.join(set(Role) - {Role.MACHINE})}")
     settings = operating.settings_of(folder)
     password, made = _password(password_file)
     new = NewStaff(login, name, signature or name.split()[0], Role(role))

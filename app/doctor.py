@@ -71,6 +71,7 @@ async def _outside(settings: Settings, given: Parts) -> list[Finding]:
     found = [*outside.networks(given), *outside.providers(given, rule), *outside.senders(settings, given)]
     found += outside.phones(settings, given, rule)
     found += await _looked("networks", lambda: outside.accounts(given))
+    found += await _looked("token issuers", lambda: outside.token_issuers(settings))
     found += await _looked("providers", lambda: outside.reachable(given, system_clock()))
     return found + await _looked("directory", lambda: outside.directory(settings, given.directory))
 

@@ -59,6 +59,7 @@ from app.policy.sense import ground_of
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import IdentityProviderSettings, Settings
+from app.token_parts import StaffTokens, install_tokens, staff_tokens
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
 from app.wallets import offered_wallet
@@ -112,6 +113,7 @@ class Installation:
     handover: HandoverPorts
     binding: BindingPorts
     compliance: CompliancePorts
+    tokens: StaffTokens
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -188,15 +190,8 @@ def _provider(settings: Settings, one: IdentityProviderSettings, outbound: Outbo
         tells_when=one.tells_when,
         prompt=one.prompt,
     )
-    return OfferedProvider(
-        one.name,
-        one.label,
-        openid,
-        levels,
-        look=openid.look,
-        public_key=key.public_jwk() if key else None,
-        approval=one.approval,
-    )
+    offered = OfferedProvider(one.name, one.label, openid, levels, approval=one.approval)
+    return replace(offered, look=openid.look, public_key=key.public_jwk() if key else None)
 
 
 def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
@@ -232,7 +227,7 @@ def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirector
 def check_ready(settings: Settings, parts: Parts) -> None:
     """Raise `NotReady` for weak or demo keys, stubs and plain HTTP outside the demo."""
     findings = []
-    for name in (key_files.KEK_FILE, key_files.LOG_KEY_FILE, key_files.EXPORT_KEY_FILE):
+    for name in key_files.needed(settings.keys):
         try:
             key_files.check_key_file(settings.keys / name, demo=parts.demo)
         except key_files.KeyFileRefused as refused:
@@ -289,6 +284,7 @@ async def assemble(
             log_vkey=log_key.vkey(),
             trust_address=f"{settings.public_url}/trust.json",
         ),
+        tokens=staff_tokens(settings, outbound),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -333,6 +329,7 @@ def create_staff_app(house: Installation) -> FastAPI:
     ):
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
     app.include_router(staff_pages)
+    install_tokens(app, house.tokens)
     return app
 
 

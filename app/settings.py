@@ -120,6 +120,33 @@ class IdentityProviderSettings(_Part):
         return self
 
 
+class TokenIssuerSettings(_Part):
+    """The bank's own authorization server, whose access tokens (RFC 9068) the staff API takes."""
+
+    issuer: str
+    jwks_url: str
+    audience: str = ""
+    algorithms: Annotated[list[Literal["ES256", "PS256", "RS256"]], Field(min_length=1)] = ["ES256", "PS256"]
+    subject_claim: Annotated[str, Field(min_length=1, max_length=100)] = "sub"
+    scope_prefix: Annotated[str, Field(max_length=100)] = ""
+    longest_minutes: Annotated[int, Field(ge=1, le=480)] = 60
+
+    @field_validator("issuer", "jwks_url")
+    @classmethod
+    def _is_https(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("an address like https://login.bank.example")
+        return value
+
+
+class TokenSettings(_Part):
+    """How tokens come to the staff API: `dpop` accepted, or required; `nonces` that each proof must carry."""
+
+    dpop: Literal["accepted", "required"] = "accepted"
+    nonces: bool = False
+
+
 class TrafficSettings(_Part):
     """What one process takes: budgets a second and at once, requests under way, open streams."""
 
@@ -191,6 +218,8 @@ class Settings(BaseSettings):
     sim_swap: SimSwapSettings | None = None
     identity_providers: list[IdentityProviderSettings] = []
     mastodon: list[MastodonSettings] = []
+    token_issuers: list[TokenIssuerSettings] = []
+    tokens: TokenSettings = TokenSettings()
     traffic: TrafficSettings = TrafficSettings()
 
     @field_validator("trusted_proxies")
@@ -198,6 +227,13 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: list[str]) -> list[str]:
         for network in value:
             ip_network(network)
+        return value
+
+    @field_validator("token_issuers")
+    @classmethod
+    def _are_different(cls, value: list[TokenIssuerSettings]) -> list[TokenIssuerSettings]:
+        if len({one.issuer for one in value}) != len(value):
+            raise ValueError("an issuer is named twice")
         return value
 
     @field_validator("internal_hosts")

@@ -34,7 +34,7 @@ from app.directory.port import DirectoryUnavailable
 from app.handover.posting import give_up, post_reply
 from app.handover.service import POST_REPLY
 from app.ids import made_at
-from app.limits import guesses, idempotency, rates
+from app.limits import guesses, idempotency, once, rates
 from app.main import Installation
 from app.notifications.senders import SendFailed
 from app.notifications.service import LEASE, WORKER_TOPIC, Work, claim, renew, retry_later
@@ -166,7 +166,7 @@ class Worker:
     async def _forget_old(self) -> None:
         self._house.services.vault.forget_expired()
         now = self._house.services.clock()
-        for forget_old in (idempotency.forget_old, guesses.forget_old, rates.forget_old):
+        for forget_old in (idempotency.forget_old, guesses.forget_old, rates.forget_old, once.forget_old):
             async with transaction(self._house.services) as db:
                 await forget_old(db, now)
 

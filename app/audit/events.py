@@ -92,6 +92,12 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "staff.signed_out": ("session",),
     "audit.read": ("part",),
     "receipt.created": ("room", "session", "level", "messages", "digest"),
+    # programs
+    "client.added": ("scopes", "keys", "dpop"),
+    "client.keys_changed": ("old", "new"),
+    "client.disabled": ("reason",),
+    "client.token_issued": ("session", "scopes", "bound"),
+    "client.refused": ("reason",),
     # exports
     "export.requested": ("scope", "of"),
     "export.created": ("scope", "of", "streams"),

@@ -125,6 +125,7 @@ def _make_keys(settings: Settings) -> None:
     """Throw-away keys that say so: a real installation refuses to start with them."""
     settings.keys.mkdir(mode=0o700, parents=True)
     key_files.make_kek_file(settings.keys / key_files.KEK_FILE, demo=True)
+    key_files.make_token_key_file(settings.keys / key_files.TOKEN_KEY_FILE, demo=True)
     key_files.make_signing_key_file(settings.keys / key_files.LOG_KEY_FILE, settings.origin, demo=True)
     key_files.make_signing_key_file(settings.keys / key_files.EXPORT_KEY_FILE, f"{settings.origin}/export", demo=True)
 

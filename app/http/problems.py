@@ -182,7 +182,9 @@ class Answers:
         assert isinstance(error, RiserboError)
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
         if error.status == HTTPStatus.UNAUTHORIZED and request.scope["path"].startswith("/api/"):
-            headers["WWW-Authenticate"] = "Bearer"
+            headers["WWW-Authenticate"] = getattr(error, "challenge", "Bearer")
+            if nonce := getattr(error, "nonce", ""):
+                headers["DPoP-Nonce"] = nonce
         return self._answer(request, Problem(error.status, error.code, error.message, headers, more=error.details()))
 
     async def invalid(self, request: Request, error: Exception) -> Response:

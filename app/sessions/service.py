@@ -33,22 +33,31 @@ class Started:
 
 async def start_visitor(db: AsyncSession, now: datetime) -> Started:
     """A browser that has proved nothing."""
-    return await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.visitor)
+    return await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.visitor, new_token())
 
 
 async def start_staff(
-    db: AsyncSession, staff_id: UUID, now: datetime, *, kind: str, scopes: str = "", lifetime: timedelta | None = None
+    db: AsyncSession,
+    staff_id: UUID,
+    now: datetime,
+    *,
+    kind: str,
+    scopes: str = rules.EVERY_SCOPE,
+    lifetime: timedelta | None = None,
+    token: str | None = None,
 ) -> Started:
-    """A member of staff at the console (`staff`) or by API token (`api`); never longer than the policy's term."""
+    """A member of staff at the console (`staff`) or by API token (`api`); never longer than the policy's term.
+
+    `token` is one that was made elsewhere, as an access token is; its hash is stored like that of our own.
+    """
     terms = services_of(db).policy.sessions
     longest = terms.staff.absolute if kind == rules.STAFF else terms.api
-    started = await _start(db, kind, now, min(lifetime or longest, longest))
+    started = await _start(db, kind, now, min(lifetime or longest, longest), token or new_token())
     started.session.staff_id, started.session.scopes = staff_id, scopes
     return started
 
 
-async def _start(db: AsyncSession, kind: str, now: datetime, lifetime: timedelta) -> Started:
-    token = new_token()
+async def _start(db: AsyncSession, kind: str, now: datetime, lifetime: timedelta, token: str) -> Started:
     session = Session(
         id=new_id(now),
         token_hash=token_hash(token),
@@ -101,7 +110,8 @@ async def raise_to_binding(
     """
     await end_all_of_binding(db, binding_id, now)
     await end(db, session_id, now)
-    started = await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.customer(level).absolute)
+    lifetime = services_of(db).policy.sessions.customer(level).absolute
+    started = await _start(db, rules.VISITOR, now, lifetime, new_token())
     session = started.session
     session.binding_id, session.conversation_id = binding_id, conversation_id
     session.level, session.proved_at = int(level), now

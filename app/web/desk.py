@@ -17,7 +17,7 @@ from app.cases.rules import Status, is_overdue
 from app.conversations.models import Conversation
 from app.errors import Invalid, TooLarge, Unauthenticated
 from app.http.texts import clean_text
-from app.permissions import ROLE_PERMISSIONS, Permission
+from app.permissions import Permission, held_by
 from app.web.pages import page, see_other, site_of
 from app.web.staff_views import CaseStatus, Clock, SignIn, StaffBar
 from app.web.views import NoticeName
@@ -27,6 +27,8 @@ LANDING: Final[dict[Role, str]] = {
     Role.SUPERVISOR: "/queue",
     Role.COMPLIANCE: "/exports",
     Role.ADMINISTRATOR: "/agents",
+    # a program has no session at the console
+    Role.MACHINE: "/signin",
 }
 NOTICES: Final[tuple[NoticeName, ...]] = (
     "claimed",
@@ -64,7 +66,7 @@ class DeskRoute(APIRoute):
 
 def staff_bar(staff: Staff) -> StaffBar:
     """Who is signed in, and which parts the role opens."""
-    held = ROLE_PERMISSIONS[staff.role]
+    held = held_by(staff)
     return StaffBar(
         name=staff.display_name,
         role=staff.role.value,
@@ -101,7 +103,7 @@ def reference_of(case_id: UUID) -> str:
 
 def works(staff: Staff, case: Case) -> bool:
     """Whether this case is this member's to work, as `cases.rules.require_worker` will judge again at each act."""
-    held = ROLE_PERMISSIONS[staff.role]
+    held = held_by(staff)
     return Permission.CASES_WORK in held and (case.assigned_to == staff.id or Permission.ROOMS_READ_ANY in held)
 
 

@@ -33,7 +33,7 @@ from uuid import UUID
 
 from app.web.views import DataClassName, HeldAnswer, Message, Page, ProofFact, PublicPost
 
-RoleName = Literal["agent", "supervisor", "compliance", "administrator"]
+RoleName = Literal["agent", "supervisor", "compliance", "administrator", "machine"]
 CaseStatus = Literal["open", "claimed", "answered", "in_room", "waiting_customer", "closed", "reopened"]
 Outcome = Literal["resolved", "explained", "handed_over", "no_answer", "not_ours"]
 

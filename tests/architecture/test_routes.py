@@ -43,7 +43,10 @@ ANYBODY: dict[str, dict[str, str]] = {
     | {
         "GET /signin": "the way in",
         "POST /signin": "the way in",
-        "POST /api/v1/tokens": "the way in, for programs",
+        "POST /api/v1/tokens": "the way in, for people's programs",
+        "POST /oauth/token": "the way in, for registered programs: a signed assertion is the proof",
+        "GET /oauth/jwks": "public keys",
+        "GET /.well-known/oauth-authorization-server": "what a client's author needs to know (RFC 8414)",
     },
 }
 

@@ -20,6 +20,8 @@ from fastapi.routing import APIRoute
 from app.actors import SYSTEM
 from app.agents import service as agents
 from app.agents.service import NewStaff
+from app.clients import service as clients
+from app.clients.service import NewClient
 from app.database import transaction
 from app.demo import cast
 from app.demo.cast import Colleague
@@ -27,7 +29,9 @@ from app.demo.playing.holding import until
 from app.demo.playing.walking import begin
 from app.main import create_public_app, create_staff_app
 from app.sessions import rules
+from app.sessions import service as sessions
 from security import totp
+from security.jwts import SigningKey
 from security.tokens import new_slug
 from tests.architecture.routes import iter_routes
 from tests.attacks.town import NOBODY, Town, Who
@@ -50,55 +54,59 @@ OPEN: Final = frozenset(
         "POST /csp-report",
         "POST /signin",
         "POST /api/v1/tokens",
+        "GET /.well-known/oauth-authorization-server",
+        "GET /oauth/jwks",
+        "POST /oauth/token",
     }
 )
 # At what is Giulia's: Anna has the case, Luca has another one, Sara supervises, Paolo is an officer, Ada administers.
-# Everybody else, and who has left, is nobody at the staff door. What ends things stands last.
+# The CRM is a program with every scope that one can have, and without the case; `scoped` is Anna by a token that may
+# only see cases. Neither opens the console, and the block is decided when they come to it. Everybody else, and who has left, is nobody at the staff door. What ends things stands last.
 AT_THE_DESK: Final = """
-route                                                      anna luca sara paolo ada
-GET /                                                        ok   ok   ok   ok   ok
-GET /agents                                                 403  403  403  403   ok
-GET /api/v1/audit                                           403  403  403   ok  403
-GET /api/v1/bindings                                         ok   ok   ok  404  404
-GET /api/v1/cases                                            ok   ok   ok   ok   ok
-GET /api/v1/cases/{case_id}                                  ok   ok   ok  404  404
-GET /api/v1/cases/{case_id}/blocks                           ok   ok   ok  404  404
-GET /api/v1/cases/{case_id}/conversations                    ok   ok   ok  404  404
-GET /api/v1/cases/{case_id}/replies                          ok   ok   ok  404  404
-GET /api/v1/conversations/{conversation_id}/events           ok  403   ok  404  404
-GET /api/v1/conversations/{conversation_id}/messages         ok  403   ok  404  404
-GET /api/v1/exports                                         403  403  403   ok  403
-GET /api/v1/exports/trust                                   403  403  403   ok  403
-GET /api/v1/exports/{export_id}                             404  404  404   ok  404
-GET /api/v1/exports/{export_id}/bag                         404  404  404   ok  404
-GET /api/v1/staff                                            ok   ok   ok   ok   ok
-GET /api/v1/staff/me                                         ok   ok   ok   ok   ok
-GET /cases/{case_id}                                         ok   ok   ok  404  404
-GET /conversations/{conversation_id}/events                  ok  403   ok  404  404
-GET /exports                                                403  403  403   ok  403
-GET /exports/{export_id}/download                           404  404  404   ok  404
-GET /exports/{export_id}/trust                              403  403  403   ok  403
-GET /queue                                                   ok   ok   ok  403  403
-POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403
-POST /api/v1/cases/{case_id}/claim                           ok   ok   ok  403  403
-POST /api/v1/cases/{case_id}/notes                           ok  403   ok  403  403
-POST /api/v1/cases/{case_id}/replies                         ok  403   ok  403  403
-POST /api/v1/cases/{case_id}/replies/check                   ok  403   ok  403  403
-POST /api/v1/cases/{case_id}/transfer                        ok  403   ok  404  404
-POST /api/v1/conversations/{conversation_id}/messages        ok  403   ok  404  404
-POST /api/v1/conversations/{conversation_id}/step-up         ok  403   ok  403  403
-POST /api/v1/exports                                        403  403  403   ok  403
-POST /cases/{case_id}/claim                                  ok   ok   ok  404  404
-POST /cases/{case_id}/notes                                  ok  403   ok  404  404
-POST /cases/{case_id}/replies                                ok  403   ok  404  404
-POST /cases/{case_id}/transfer                               ok  403   ok  404  404
-POST /conversations/{conversation_id}/messages               ok  403   ok  404  404
-POST /conversations/{conversation_id}/step-up                ok  403   ok  404  404
-POST /exports                                               403  403  403   ok  403
-POST /api/v1/cases/{case_id}/close                           ok  403   ok  403  403
-POST /cases/{case_id}/close                                  ok  403   ok  404  404
-DELETE /api/v1/tokens/current                                ok   ok   ok   ok   ok
-POST /signout                                                ok   ok   ok   ok   ok
+route                                                      anna luca sara paolo ada  crm scoped
+GET /                                                        ok   ok   ok   ok   ok  401    401
+GET /agents                                                 403  403  403  403   ok  401    401
+GET /api/v1/audit                                           403  403  403   ok  403   ok    403
+GET /api/v1/bindings                                         ok   ok   ok  404  404   ok     ok
+GET /api/v1/cases                                            ok   ok   ok   ok   ok   ok     ok
+GET /api/v1/cases/{case_id}                                  ok   ok   ok  404  404   ok     ok
+GET /api/v1/cases/{case_id}/blocks                           ok   ok   ok  404  404   ok     ok
+GET /api/v1/cases/{case_id}/conversations                    ok   ok   ok  404  404   ok     ok
+GET /api/v1/cases/{case_id}/replies                          ok   ok   ok  404  404   ok     ok
+GET /api/v1/conversations/{conversation_id}/events           ok  403   ok  404  404  403    404
+GET /api/v1/conversations/{conversation_id}/messages         ok  403   ok  404  404  403    404
+GET /api/v1/exports                                         403  403  403   ok  403  403    403
+GET /api/v1/exports/trust                                   403  403  403   ok  403   ok    403
+GET /api/v1/exports/{export_id}                             404  404  404   ok  404  404    404
+GET /api/v1/exports/{export_id}/bag                         404  404  404   ok  404  404    404
+GET /api/v1/staff                                            ok   ok   ok   ok   ok   ok     ok
+GET /api/v1/staff/me                                         ok   ok   ok   ok   ok   ok     ok
+GET /cases/{case_id}                                         ok   ok   ok  404  404  401    401
+GET /conversations/{conversation_id}/events                  ok  403   ok  404  404  401    401
+GET /exports                                                403  403  403   ok  403  401    401
+GET /exports/{export_id}/download                           404  404  404   ok  404  401    401
+GET /exports/{export_id}/trust                              403  403  403   ok  403  401    401
+GET /queue                                                   ok   ok   ok  403  403  401    401
+POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403  404    404
+POST /api/v1/cases/{case_id}/claim                           ok   ok   ok  403  403   ok    403
+POST /api/v1/cases/{case_id}/notes                           ok  403   ok  403  403  403    403
+POST /api/v1/cases/{case_id}/replies                         ok  403   ok  403  403  403    403
+POST /api/v1/cases/{case_id}/replies/check                   ok  403   ok  403  403  403    403
+POST /api/v1/cases/{case_id}/transfer                        ok  403   ok  404  404  403    403
+POST /api/v1/conversations/{conversation_id}/messages        ok  403   ok  404  404  403    404
+POST /api/v1/conversations/{conversation_id}/step-up         ok  403   ok  403  403  403    403
+POST /api/v1/exports                                        403  403  403   ok  403  403    403
+POST /cases/{case_id}/claim                                  ok   ok   ok  404  404  401    401
+POST /cases/{case_id}/notes                                  ok  403   ok  404  404  401    401
+POST /cases/{case_id}/replies                                ok  403   ok  404  404  401    401
+POST /cases/{case_id}/transfer                               ok  403   ok  404  404  401    401
+POST /conversations/{conversation_id}/messages               ok  403   ok  404  404  401    401
+POST /conversations/{conversation_id}/step-up                ok  403   ok  404  404  401    401
+POST /exports                                               403  403  403   ok  403  401    401
+POST /api/v1/cases/{case_id}/close                           ok  403   ok  403  403  403    403
+POST /cases/{case_id}/close                                  ok  403   ok  404  404  401    401
+DELETE /api/v1/tokens/current                                ok   ok   ok   ok   ok   ok     ok
+POST /signout                                                ok   ok   ok   ok   ok  401    401
 """
 # Nobody; a visitor who began at Giulia's link; one who began at Mallory's; Giulia and Mallory in their own rooms; Anna.
 AT_THE_LINK: Final = """
@@ -287,6 +295,17 @@ async def leaver(town: Town) -> tuple[str, str]:
     return minted
 
 
+async def program(town: Town) -> str:
+    """Token of a program that may do whatever a program may."""
+    scopes, keys = [one.value for one in clients.MAY_HOLD], [SigningKey.new().public_jwk()]
+    new = NewClient(f"crm-{uuid4().hex[:6]}", "CRM", "Banca Esempio", scopes, keys)
+    async with transaction(town.services) as db:
+        client = await clients.add(db, SYSTEM, new)
+        now, scope = town.services.clock(), " ".join(scopes)
+        started = await sessions.start_staff(db, client.id, now, kind=rules.API, scopes=scope)
+    return started.token
+
+
 async def at_the_desk(town: Town) -> dict[str, tuple[Who, Who]]:
     """(at the API, at the console) of everybody who may come to the staff door."""
     named = {one.login: one for one in cast.STAFF}
@@ -294,6 +313,8 @@ async def at_the_desk(town: Town) -> dict[str, tuple[Who, Who]]:
         name: (Who(bearer=await town.mint(named[name])), Who(staff=await town.mint(named[name], rules.STAFF)))
         for name in STAFF
     }
+    for name, minted in (("crm", await program(town)), ("scoped", await town.mint(named["anna"], scopes="cases:read"))):
+        people[name] = Who(bearer=minted), Who(staff=minted)
     visitor = await town.bystander()
     await begin(visitor, town.giulia.link)
     token, session = await leaver(town)

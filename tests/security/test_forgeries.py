@@ -8,7 +8,9 @@ import pytest
 
 from security.errors import SecurityError
 from tests.security import (
+    forged_access_tokens,
     forged_answers,
+    forged_assertions,
     forged_dpop,
     forged_id_tokens,
     forged_jwts,
@@ -24,6 +26,8 @@ TABLES: Final[dict[str, dict[str, Forgery]]] = {
     "presentation": forged_presentations.FORGERIES,
     "encrypted answer": forged_answers.FORGERIES,
     "status list": forged_status_lists.FORGERIES,
+    "access token": forged_access_tokens.FORGERIES,
+    "client assertion": forged_assertions.FORGERIES,
 }
 FORGERIES: Final = {f"{table}: {name}": one for table, rows in TABLES.items() for name, one in rows.items()}
 
@@ -37,4 +41,4 @@ def test_a_forgery_is_refused_for_what_is_wrong_with_it(name: str) -> None:
 
 
 def test_there_are_as_many_forgeries_as_the_threat_model_says() -> None:
-    assert len(FORGERIES) >= 240
+    assert len(FORGERIES) >= 280
