@@ -152,7 +152,7 @@ POST /room/passkeys/{passkey_id}/remove   401  401  401  403  403  401
 POST /room/rating                         401  401  401   ok   ok  401
 POST /room/receipt                        401  401  401   ok   ok  401
 POST /room/step-up                        401  401  401   ok   ok  401
-POST /room/step-up/passkey                401  401  401   ok   ok  401
+POST /room/step-up/passkey                401  401  401  403  403  401
 POST /room/step-up/passkey/question       401  401  401   ok   ok  401
 POST /room/unlock/passkey                 401   ok   ok   ok   ok  401
 POST /room/unlock/passkey/question        401  401  401   ok   ok  401
