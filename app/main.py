@@ -18,6 +18,7 @@ from app.agents.dependencies import install_staff_refusals
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
+from app.binding import wallet_routes
 from app.binding.facts import facts_of_case
 from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
 from app.binding.openid_provider import OpenIdProvider
@@ -61,6 +62,7 @@ from app.settings import IdentityProviderSettings, Settings
 from app.token_parts import StaffTokens, install_tokens, staff_tokens
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
+from app.wallets import offered_wallet
 from app.web.cross_origin import CrossSiteWrites
 from app.web.entry_pages import router as entry_pages
 from app.web.error_pages import error_words, render_error
@@ -170,6 +172,8 @@ def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProv
 
 def _provider(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
     levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
+    if one.kind == "wallet":
+        return offered_wallet(settings, one, outbound)
     secret = settings.secret(one.secret_file) if one.secret_file else None
     if one.kind == "http" and secret is not None:
         kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
@@ -186,15 +190,8 @@ def _provider(settings: Settings, one: IdentityProviderSettings, outbound: Outbo
         tells_when=one.tells_when,
         prompt=one.prompt,
     )
-    return OfferedProvider(
-        one.name,
-        one.label,
-        openid,
-        levels,
-        look=openid.look,
-        public_key=key.public_jwk() if key else None,
-        approval=one.approval,
-    )
+    offered = OfferedProvider(one.name, one.label, openid, levels, approval=one.approval)
+    return replace(offered, look=openid.look, public_key=key.public_jwk() if key else None)
 
 
 def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
@@ -313,7 +310,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages):
+    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages, wallet_routes.router):
         app.include_router(router)
     return app
 
@@ -360,8 +357,8 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     answers = install_problem_handlers(app, render_error, error_words)
     install_storage_faults(app, answers)
     install_staff_refusals(app, answers)
-    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
-    app.add_middleware(BodyLimits)
+    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report", wallet_routes.PREFIX])
+    app.add_middleware(BodyLimits, overrides={wallet_routes.PREFIX: wallet_routes.MAX_BODY})
     app.add_middleware(SecurityHeaders, https=house.settings.https)
     app.add_middleware(AccessLog, door=name, counts=house.services.traffic)
     app.add_middleware(TrustedProxies, networks=house.settings.trusted_proxies)
