@@ -326,6 +326,19 @@ def agents_deactivate(
     typer.echo(f"{login} is ended")
 
 
+@agents.command("scim-token")
+def agents_scim_token(folder: Folder = HERE) -> None:
+    """A new token for the provisioning client, shown once; the file that [scim] names keeps its hash."""
+    from app import key_files
+    from app.commands import operating
+
+    settings = operating.settings_of(folder)
+    if settings.scim is None or settings.scim.token_file is None:
+        raise WrongUse("the settings name no token_file in [scim]")
+    typer.echo(key_files.make_scim_token(settings.path(settings.scim.token_file)))
+    typer.echo("shown once; the service reads it at its next start, and the old one ends then", err=True)
+
+
 def _password(file: str | None) -> tuple[str, bool]:
     """The password, and whether it was made here: from a file, typed twice, or made where nobody can type."""
     if file is not None:

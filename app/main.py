@@ -53,9 +53,12 @@ from app.http.storage_faults import install_storage_faults
 from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
 from app.outbound import OutboundClient
 from app.permissions import Level
+from app.provisioning.routes import router as provisioning_routes
+from app.provisioning.rules import ProvisioningPorts
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import Settings
+from app.staff_parts import provisioning_ports
 from app.token_parts import issuer_ports, token_ports
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
@@ -109,6 +112,7 @@ class Installation:
     compliance: CompliancePorts
     tokens: TokenPorts
     issuer: IssuerPorts
+    provisioning: ProvisioningPorts
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -261,6 +265,7 @@ async def assemble(
         ),
         tokens=token_ports(settings, outbound),
         issuer=issuer_ports(settings),
+        provisioning=provisioning_ports(settings),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -305,6 +310,7 @@ def create_staff_app(house: Installation) -> FastAPI:
     ):
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
     app.include_router(client_routes)
+    app.include_router(provisioning_routes)
     app.include_router(staff_pages)
     name_security(app, token_url=house.issuer.endpoint, scopes=MAY_HOLD, cookie=STAFF_COOKIE)
     return app
@@ -329,6 +335,7 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.compliance_ports = house.compliance
     app.state.token_ports = house.tokens
     app.state.issuer_ports = house.issuer
+    app.state.provisioning_ports = house.provisioning
     app.state.page_settings = house.pages
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)

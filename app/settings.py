@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from security.secret import Secret
@@ -84,6 +84,60 @@ class TokenSettings(_Part):
     nonces: bool = False
 
 
+StaffRole = Literal["agent", "supervisor", "compliance", "administrator"]
+
+
+class ScimSettings(_Part):
+    """Staff accounts by SCIM. `roles` maps the client's own names; `token_file` holds the SHA-256 of a token of its own."""
+
+    roles: dict[str, StaffRole] = {}
+    default_role: StaffRole | None = None
+    token_file: Path | None = None
+
+
+class StaffSignOnSettings(_Part):
+    """The bank's own sign-in for the console, by OpenID Connect; with it, passwords of our own are sealed.
+
+    `account_claim` names the account as what `named_by` says, until it is linked with the provider's subject. `roles` maps
+    the values of `roles_claim`; without it the account's role stands. `sensitive_acrs` are what exports need.
+    """
+
+    label: Annotated[str, Field(min_length=1, max_length=60)]
+    issuer: str
+    client_id: str
+    secret_file: Path | None = None
+    key_file: Path | None = None
+    scope: Annotated[str, Field(pattern=r"^openid( [\x21-\x7e]+)*$")] = "openid"
+    account_claim: Annotated[str, Field(min_length=1, max_length=100)] = "preferred_username"
+    named_by: Literal["login", "external_id"] = "login"
+    roles_claim: Annotated[str, Field(min_length=1, max_length=100)] = "groups"
+    roles: dict[str, StaffRole] = {}
+    create_accounts: bool = False
+    acrs: list[str] = []
+    sensitive_acrs: list[str] = []
+    sensitive_minutes: Annotated[int, Field(ge=1, le=720)] = 15
+    break_glass: bool = False
+    break_glass_mail: str = ""
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("an address like https://login.bank.example")
+        return value
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if (self.secret_file is None) == (self.key_file is None):
+            raise ValueError("the provider knows us by key_file or by secret_file, one of them")
+        if self.create_accounts and not self.roles:
+            raise ValueError("create_accounts needs roles: somebody new has no role of their own")
+        if self.break_glass and not self.break_glass_mail:
+            raise ValueError("break_glass needs break_glass_mail: who hears of each use")
+        return self
+
+
 class TrafficSettings(_Part):
     """What one process takes: budgets a second and at once, requests under way, open streams."""
 
@@ -156,6 +210,8 @@ class Settings(BaseSettings):
     mastodon: list[MastodonSettings] = []
     token_issuers: list[TokenIssuerSettings] = []
     tokens: TokenSettings = TokenSettings()
+    scim: ScimSettings | None = None
+    staff_sign_on: StaffSignOnSettings | None = None
     traffic: TrafficSettings = TrafficSettings()
 
     @field_validator("trusted_proxies")
@@ -246,8 +302,11 @@ class Settings(BaseSettings):
 
     def secret(self, file: Path) -> Secret:
         """A secret from its file, without the line end that editors add."""
-        path = file if file.is_absolute() else self.data / file
-        return Secret(path.read_bytes().strip())
+        return Secret(self.path(file).read_bytes().strip())
+
+    def path(self, file: Path) -> Path:
+        """Where a file lies that the settings name."""
+        return file if file.is_absolute() else self.data / file
 
 
 def load_settings(folder: Path) -> Settings:

@@ -97,9 +97,16 @@ async def deactivate(db: AsyncSession, actor: Actor, staff_id: UUID, reason: str
     account = await db.get(StaffAccount, staff_id, with_for_update=True)
     if account is None:
         raise NotFound
+    await end_account(db, actor, account, reason)
+
+
+async def end_account(db: AsyncSession, actor: Actor, account: StaffAccount, reason: str) -> None:
+    """End a locked account with every session and token of it; its streams end with the commit. Who may: the caller."""
     account.active = False
-    account.leaf_id = record(db, "staff.deactivated", stream=f"staff:{staff_id}", actor=actor, data={"reason": reason})
-    await sessions.end_all_of_staff(db, staff_id, services_of(db).clock())
+    account.leaf_id = record(
+        db, "staff.deactivated", stream=f"staff:{account.id}", actor=actor, data={"reason": reason}
+    )
+    await sessions.end_all_of_staff(db, account.id, services_of(db).clock())
 
 
 @dataclass(frozen=True)

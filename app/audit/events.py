@@ -81,6 +81,10 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     # staff
     "staff.added": ("role",),
     "staff.deactivated": ("reason",),
+    "staff.reactivated": (),
+    "staff.changed": (),
+    "staff.role_changed": ("from", "to"),
+    "staff.removed": (),
     "staff.signed_in": ("means", "session"),
     "staff.refused": ("reason",),
     "staff.signed_out": ("session",),

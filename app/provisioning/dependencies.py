@@ -1,0 +1,42 @@
+"""Who may provision: a registered program whose token has the scope, or whoever holds the installation's own token."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.actors import Program, Staff
+from app.agents.dependencies import current_staff
+from app.errors import NotFound
+from app.http.dependencies import CurrentServices, Now
+from app.permissions import Permission, require
+from app.provisioning.rules import ProvisioningPorts
+from app.sessions.dependencies import staff_token
+
+OWN_TOKEN = Program("scim")
+
+
+def provisioning_ports(request: Request) -> ProvisioningPorts:
+    """What the installation decides; `NotFound` where it has no provisioning."""
+    ports: ProvisioningPorts = request.app.state.provisioning_ports
+    if not ports.is_on:
+        raise NotFound
+    return ports
+
+
+async def provisioner(request: Request, services: CurrentServices, now: Now) -> AsyncIterator[Staff | Program]:
+    """The provisioning client; a person's token is refused, whatever the role."""
+    ports = provisioning_ports(request)
+    given = staff_token(request)
+    if given.scheme == "bearer" and ports.knows(given.token):
+        yield OWN_TOKEN
+        return
+    async with asynccontextmanager(current_staff)(request, services, now) as staff:
+        require(staff, Permission.SCIM)
+        yield staff
+
+
+Provisioner = Annotated[Staff | Program, Depends(provisioner, scope="function")]
