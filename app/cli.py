@@ -276,6 +276,7 @@ def agents_add(
     signature: Annotated[str, typer.Option(help="What the public sees under a reply: initials or first name.")] = "",
     role: Annotated[str, typer.Option(prompt="Role (agent, supervisor, compliance, administrator)")],
     password_file: PasswordFile = None,
+    elsewhere: Annotated[bool, typer.Option("--elsewhere", help="Signs in at the bank's own provider only.")] = False,
 ) -> None:
     """Add a staff account; what it signs in with is shown once."""
     from app.actors import Role
@@ -285,8 +286,12 @@ def agents_add(
     if role not in set(Role) - {Role.MACHINE}:
         raise WrongUse(f"there is no role {role}: {', '.join(set(Role) - {Role.MACHINE})}")
     settings = operating.settings_of(folder)
-    password, made = _password(password_file)
     new = NewStaff(login, name, signature or name.split()[0], Role(role))
+    if elsewhere:
+        asyncio.run(staff_accounts.add_elsewhere(settings, operating.operator(), new))
+        typer.echo(f"{login} may sign in at the bank's own provider")
+        return
+    password, made = _password(password_file)
 
     async def run() -> str:
         async with operating.opened(settings) as house:
@@ -324,6 +329,22 @@ def agents_deactivate(
 
     asyncio.run(run())
     typer.echo(f"{login} is ended")
+
+
+@agents.command("break-glass")
+def agents_break_glass(
+    login: Annotated[str, typer.Argument()],
+    folder: Folder = HERE,
+    *,
+    reason: Annotated[str, typer.Option(help="A word for the log; no names.")] = "provider_down",
+    hours: Annotated[int, typer.Option(min=1, max=24, help="How long it stays open.")] = 4,
+    close: Annotated[bool, typer.Option("--close", help="Seal it again, with every session of it.")] = False,
+) -> None:
+    """Open a sealed account with a password for some hours; compliance hears of it and of each use."""
+    from app.commands import operating, staff_accounts
+
+    settings, lifetime = operating.settings_of(folder), None if close else timedelta(hours=hours)
+    typer.echo(asyncio.run(staff_accounts.break_glass(settings, operating.operator(), login, lifetime, reason)))
 
 
 @agents.command("scim-token")

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import key_files
 from app.admin import create_admin_app
-from app.agents.ports import TokenPorts
+from app.agents.ports import LocalSignIn, TokenPorts
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
@@ -58,7 +58,8 @@ from app.provisioning.rules import ProvisioningPorts
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import Settings
-from app.staff_parts import provisioning_ports
+from app.sign_on.rules import SignOnPorts
+from app.staff_parts import local_sign_in, provisioning_ports, sign_on_ports
 from app.token_parts import issuer_ports, token_ports
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
@@ -113,6 +114,8 @@ class Installation:
     tokens: TokenPorts
     issuer: IssuerPorts
     provisioning: ProvisioningPorts
+    local: LocalSignIn
+    sign_on: SignOnPorts | None
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -266,6 +269,8 @@ async def assemble(
         tokens=token_ports(settings, outbound),
         issuer=issuer_ports(settings),
         provisioning=provisioning_ports(settings),
+        local=local_sign_in(settings),
+        sign_on=sign_on_ports(settings, outbound),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -336,6 +341,8 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.token_ports = house.tokens
     app.state.issuer_ports = house.issuer
     app.state.provisioning_ports = house.provisioning
+    app.state.local_sign_in = house.local
+    app.state.sign_on_ports = house.sign_on
     app.state.page_settings = house.pages
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from app import key_files
 from app.actors import Role
+from app.agents.ports import LocalSignIn
+from app.oauth.client import OAuthClient
+from app.oauth.server import AuthorizationServer
+from app.outbound import OutboundClient
 from app.provisioning.rules import ProvisioningPorts
 from app.settings import Settings
+from app.sign_on.rules import SignOnPorts
+
+RETURN = "/signin/return"
 
 
 def provisioning_ports(settings: Settings) -> ProvisioningPorts:
@@ -20,4 +29,35 @@ def provisioning_ports(settings: Settings) -> ProvisioningPorts:
         roles={name: Role(role) for name, role in wanted.roles.items()},
         default_role=Role(wanted.default_role) if wanted.default_role is not None else None,
         token_hash=key_files.read_scim_token(file) if file is not None else None,
+    )
+
+
+def local_sign_in(settings: Settings) -> LocalSignIn:
+    """Passwords of our own: sealed as soon as the bank's own sign-in is set."""
+    wanted = settings.staff_sign_on
+    if wanted is None:
+        return LocalSignIn()
+    return LocalSignIn(sealed=True, tell=wanted.break_glass_mail if wanted.break_glass else "")
+
+
+def sign_on_ports(settings: Settings, outbound: OutboundClient) -> SignOnPorts | None:
+    """The bank's own sign-in for its staff. Raises `KeyFileRefused`."""
+    wanted = settings.staff_sign_on
+    if wanted is None:
+        return None
+    key = key_files.read_client_key(settings.path(wanted.key_file)) if wanted.key_file else None
+    secret = settings.secret(wanted.secret_file) if wanted.secret_file else None
+    return SignOnPorts(
+        label=wanted.label,
+        client=OAuthClient(AuthorizationServer(wanted.issuer, outbound), wanted.client_id, key=key, secret=secret),
+        redirect_uri=f"{settings.staff_url}{RETURN}",
+        scope=wanted.scope,
+        account_claim=wanted.account_claim,
+        named_by=wanted.named_by,
+        roles_claim=wanted.roles_claim,
+        roles={name: Role(role) for name, role in wanted.roles.items()},
+        creates_accounts=wanted.create_accounts,
+        acrs=tuple(wanted.acrs),
+        sensitive_acrs=tuple(wanted.sensitive_acrs),
+        sensitive_for=timedelta(minutes=wanted.sensitive_minutes),
     )

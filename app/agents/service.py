@@ -12,8 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, Role, Staff
+from app.agents import break_glass
 from app.agents.errors import LoginTaken, ScopeNotHeld, SignInRefused, WeakPassword
 from app.agents.models import AccessToken, StaffAccount
+from app.agents.ports import UNSEALED, LocalSignIn
 from app.audit.service import record
 from app.database import reading, services_of, transaction
 from app.errors import NotFound
@@ -115,6 +117,7 @@ class _Wish:
     lifetime: timedelta | None
     scopes: frozenset[str] | None
     jkt: str | None
+    local: LocalSignIn
 
 
 async def sign_in(
@@ -125,6 +128,7 @@ async def sign_in(
     lifetime: timedelta | None = None,
     scopes: frozenset[str] | None = None,
     jkt: str | None = None,
+    local: LocalSignIn = UNSEALED,
 ) -> Started:
     """A session for name, password and current code. Raises `SignInRefused`, the same for every cause.
 
@@ -150,7 +154,13 @@ async def sign_in(
             await _refuse(db, None, account, "locked")
         if account is None or not account.active or not password_right:
             await _refuse(db, counter, account, "password")
-        return await _second_factor(db, account, credentials.code, counter, _Wish(kind, lifetime, scopes, jkt))
+        if local.sealed:
+            until = await break_glass.open_until(db, local, account)
+            if until is None:
+                await _refuse(db, None, account, "sealed")
+            lifetime = until - now if lifetime is None else min(lifetime, until - now)
+        wish = _Wish(kind, lifetime, scopes, jkt, local)
+        return await _second_factor(db, account, credentials.code, counter, wish)
 
 
 async def _second_factor(db: AsyncSession, known: StaffAccount, code: str, counter: bytes, wish: _Wish) -> Started:
@@ -173,6 +183,8 @@ async def _second_factor(db: AsyncSession, known: StaffAccount, code: str, count
     started = await sessions.start_staff(db, account.id, now, kind=wish.kind, scopes=scopes, lifetime=wish.lifetime)
     if wish.jkt is not None:
         bind(db, started, wish.jkt)
+    if wish.local.sealed:
+        await break_glass.note_use(db, wish.local, actor_of(account, started.session), account, started.session.id)
     account.last_step = step
     account.leaf_id = record(
         db,
