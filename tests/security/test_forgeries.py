@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from security.errors import SecurityError
-from tests.security import forged_access_tokens, forged_assertions, forged_dpop, forged_id_tokens, forged_jwts
+from tests.security import forged_access_tokens, forged_assertions, forged_dpop, forged_id_tokens, forged_jwts, forged_logout_tokens
 from tests.security.forgery import Forgery, word
 
 TABLES: Final[dict[str, dict[str, Forgery]]] = {
@@ -15,6 +15,7 @@ TABLES: Final[dict[str, dict[str, Forgery]]] = {
     "id token": forged_id_tokens.FORGERIES,
     "dpop": forged_dpop.FORGERIES,
     "access token": forged_access_tokens.FORGERIES,
+    "logout token": forged_logout_tokens.FORGERIES,
     "client assertion": forged_assertions.FORGERIES,
 }
 FORGERIES: Final = {f"{table}: {name}": one for table, rows in TABLES.items() for name, one in rows.items()}

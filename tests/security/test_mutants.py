@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.security.mutants import ROOT, mutations
 
-CHECKED: Final = ("security.jwts", "security.id_tokens", "security.dpop")
+CHECKED: Final = ("security.jwts", "security.id_tokens", "security.dpop", "security.logout_tokens")
 
 
 def test_a_check_that_is_taken_out_is_missed() -> None:
