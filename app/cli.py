@@ -267,6 +267,14 @@ def keys_list(folder: Folder = HERE) -> None:
         typer.echo(key)
 
 
+@keys.command("client")
+def keys_client(name: str, folder: Folder = HERE) -> None:
+    """A new key pair by which an identity provider knows us, for `key_file`; prints the public half (JWK)."""
+    from app.commands import key_rotation, operating
+
+    typer.echo(key_rotation.new_client_key(operating.settings_of(folder), name))
+
+
 @agents.command("add")
 def agents_add(
     folder: Folder = HERE,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.checks import databases, files, outside
 from app.checks.finding import Colour, Finding
 from app.database import create_engines
-from app.key_files import KEK_FILE
+from app.key_files import KEK_FILE, KeyFileRefused
 from app.main import Parts, outbound_from, parts_from
 from app.services import Services, system_clock
 from app.settings import Settings
@@ -54,9 +54,12 @@ async def _outside(settings: Settings, parts: Parts | None) -> list[Finding]:
         given = parts or parts_from(settings, outbound_from(settings))
     except OSError as fault:
         return [Finding("secrets", Colour.RED, f"{fault.filename}: {fault.strerror}")]
+    except KeyFileRefused as refused:
+        return [Finding("secrets", Colour.RED, str(refused))]
     found = [*outside.networks(given), *outside.providers(given), *outside.senders(settings, given)]
     found += await _looked("networks", lambda: outside.accounts(given))
     found += await _looked("token issuers", lambda: outside.token_issuers(settings))
+    found += await _looked("providers", lambda: outside.reachable(given, system_clock()))
     return found + await _looked("directory", lambda: outside.directory(settings, given.directory))
 
 

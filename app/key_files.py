@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from security import jwts
 from security.encoding import b64url, unb64url
 from security.errors import SecurityError
 from security.jwts import SigningKey as TokenKey
@@ -147,6 +148,19 @@ class TokenKeyFile:
 def _is_published(entry: dict[str, Any], now: datetime) -> bool:
     retired = entry["retired_at"]
     return retired is None or now - datetime.fromisoformat(retired) < PUBLISHED_FOR
+
+
+def make_client_key_file(path: Path) -> None:
+    """A new key pair by which an identity provider knows us (private JWK, P-256)."""
+    _write_new(path, dict(jwts.SigningKey.new().private_jwk()))
+
+
+def read_client_key(path: Path) -> jwts.SigningKey:
+    """The pair of a file; raises `KeyFileRefused`."""
+    try:
+        return jwts.SigningKey.of_jwk(_read(path))
+    except SecurityError:
+        raise KeyFileRefused(f"{path.name} is no private key on P-256") from None
 
 
 def check_key_file(path: Path, *, demo: bool) -> None:

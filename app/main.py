@@ -20,6 +20,7 @@ from app.audit.sequencer import start_log
 from app.audit.signer import Signer
 from app.binding.facts import facts_of_case
 from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
+from app.binding.openid_provider import OpenIdProvider
 from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
 from app.cases.routes import router as case_routes
@@ -36,7 +37,7 @@ from app.conversations.routes import router as conversation_routes
 from app.database import create_engines
 from app.directory.csv_file import CsvDirectory
 from app.directory.http_service import HttpDirectory
-from app.directory.port import CustomerDirectory
+from app.directory.port import CustomerDirectory, IdentifierKind
 from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
@@ -51,13 +52,15 @@ from app.http.request_ids import RequestIds
 from app.http.server import Listener
 from app.http.storage_faults import install_storage_faults
 from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
+from app.oauth.client import OAuthClient
+from app.oauth.server import AuthorizationServer
 from app.outbound import OutboundClient
 from app.permissions import Level
 from app.provisioning.routes import router as provisioning_routes
 from app.provisioning.rules import ProvisioningPorts
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
-from app.settings import Settings
+from app.settings import IdentityProviderSettings, Settings
 from app.sign_on.rules import SignOnPorts
 from app.staff_parts import local_sign_in, provisioning_ports, sign_on_ports
 from app.token_parts import issuer_ports, token_ports
@@ -168,21 +171,30 @@ def _connectors(settings: Settings, outbound: OutboundClient) -> list[Connector]
 
 
 def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProvider]:
-    return [
-        OfferedProvider(
-            name=one.name,
-            label=one.label,
-            port=HttpIdentityProvider(
-                name=one.name,
-                base_url=one.url,
-                client_id=one.client_id,
-                client_secret=settings.secret(one.secret_file),
-                outbound=outbound,
-            ),
-            relay_resistant={acr: Level(level) for acr, level in one.relay_resistant.items()},
-        )
-        for one in settings.identity_providers
-    ]
+    return [_provider(settings, one, outbound) for one in settings.identity_providers]
+
+
+def _provider(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
+    levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
+    secret = settings.secret(one.secret_file) if one.secret_file else None
+    if one.kind == "http" and secret is not None:
+        kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
+        return OfferedProvider(one.name, one.label, kyc, levels)
+    key = key_files.read_client_key(settings.path(one.key_file)) if one.key_file else None
+    openid = OpenIdProvider(
+        name=one.name,
+        client=OAuthClient(AuthorizationServer(one.url, outbound), one.client_id, key=key, secret=secret),
+        acrs=levels,
+        claim=one.claim,
+        kind=IdentifierKind(one.named_by),
+        scope=one.scope,
+        from_userinfo=one.userinfo,
+        tells_when=one.tells_when,
+        prompt=one.prompt,
+    )
+    return OfferedProvider(
+        one.name, one.label, openid, levels, look=openid.look, public_key=key.public_jwk() if key else None
+    )
 
 
 def _senders(settings: Settings, outbound: OutboundClient) -> Senders:

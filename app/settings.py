@@ -47,14 +47,34 @@ class DirectorySettings(_Part):
 
 
 class IdentityProviderSettings(_Part):
-    """A provider that identifies customers by redirect. `relay_resistant` maps its acr values to 3 or 4."""
+    """A provider that identifies customers by redirect. `relay_resistant` maps its acr values to 3 or 4.
+
+    `kind` is `oidc` for OpenID Connect, where `url` is the issuer and we are known by `key_file` or `secret_file`;
+    `http` is the small form of a KYC service. `claim` names the customer, as what `named_by` says.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
     label: str
+    kind: Literal["http", "oidc"] = "http"
     url: str
     client_id: str
-    secret_file: Path
+    secret_file: Path | None = None
+    key_file: Path | None = None
     relay_resistant: dict[str, Annotated[int, Field(ge=3, le=4)]] = {}
+    scope: Annotated[str, Field(pattern=r"^openid( [\x21-\x7e]+)*$")] = "openid"
+    claim: Annotated[str, Field(min_length=1, max_length=200)] = "sub"
+    named_by: Literal["number", "fiscal_code", "subject"] = "subject"
+    userinfo: bool = False
+    tells_when: bool = True
+    prompt: str = "login"
+
+    @model_validator(mode="after")
+    def _is_known_by_one_thing(self) -> Self:
+        if self.kind == "http" and (self.secret_file is None or self.key_file is not None):
+            raise ValueError("a provider of kind http knows us by secret_file")
+        if (self.secret_file is None) == (self.key_file is None):
+            raise ValueError("a provider knows us by key_file or by secret_file, one of them")
+        return self
 
 
 class TokenIssuerSettings(_Part):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from tests.support.chromium import Visit
+    from tests.support.openid import OpenIdTown
 
 pytest_plugins = ["tests.support.report"]
 DATABASES = ("sqlite", "postgresql")
@@ -38,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("snac"))
         elif "browser" in asked:
             item.add_marker(pytest.mark.xdist_group("browser"))
+        elif "openid" in asked:
+            item.add_marker(pytest.mark.xdist_group("openid"))
         elif "story" in asked:
             item.add_marker(pytest.mark.xdist_group("story"))
 
@@ -128,6 +131,15 @@ def mailbox() -> Iterator[Mailbox]:
     """A real SMTP server without TLS and its mails."""
     with running_smtp() as box:
         yield box
+
+
+@pytest.fixture(scope="session")
+def openid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenIdTown]:
+    """Real OpenID Providers, for the run."""
+    from tests.support.openid import running_providers
+
+    with running_providers(tmp_path_factory.mktemp("openid")) as town:
+        yield town
 
 
 @pytest.fixture

@@ -65,19 +65,13 @@ class TakenFlow:
     verifier: str
     nonce: str
     redirect_uri: str
+    begun_at: datetime
     memo: Mapping[str, str] = field(default_factory=dict)
 
 
 def new_secrets() -> FlowSecrets:
     """Fresh ones, for a redirect whose address must be known before its flow can be stored."""
     return FlowSecrets(new_token(), new_token(), new_token())
-
-
-async def begin(db: AsyncSession, attempt: Attempt, *, kind: str, provider: str, redirect_uri: str) -> FlowSecrets:
-    """Make and store the flow of an attempt that has just been moved."""
-    secrets = new_secrets()
-    await store(db, attempt, secrets, kind=kind, provider=provider, redirect_uri=redirect_uri)
-    return secrets
 
 
 async def store(
@@ -143,6 +137,7 @@ async def take(services: Services, *, kind: str, provider: str, session_id: UUID
             verifier=document["verifier"],
             nonce=document["nonce"],
             redirect_uri=document["redirect_uri"],
+            begun_at=flow.created_at,
             memo=document["memo"],
         )
 

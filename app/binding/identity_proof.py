@@ -1,13 +1,17 @@
 """Proving the customer by redirect to an identity provider: on the way in, to step up, or to unlock.
 
-The result counts only in the browser, the attempt and the nonce that it was asked for. A step-up or unlock must name
-the bound customer; on the way in another customer is another pair.
+The redirect is stored and committed before the provider is asked to take it, and consumed and committed before the
+code is exchanged: no provider is ever waited for inside a transaction. The result counts only in the browser, the
+attempt and the nonce that it was asked for. A step-up or unlock must name the bound customer; on the way in another
+customer is another pair.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.binding import attempts, flows, pairs, rules
 from app.binding.customer_proof import accept_customer
 from app.binding.errors import NotFinishedHere, OutOfStep, SignInUnreachable
-from app.binding.flows import Leaving, TakenFlow
-from app.binding.identity_provider import IdentityRefused, OfferedProvider
+from app.binding.flows import Leaving
+from app.binding.identity_provider import IdentityAnswer, IdentityRefused, IdentityWish, OfferedProvider
 from app.binding.models import Attempt, Binding
 from app.binding.ports import BindingPorts
 from app.binding.raising import raise_session, reopen_room
@@ -26,6 +30,10 @@ from app.directory.port import CustomerRecord, DirectoryUnavailable
 from app.outbound import OutboundError
 from app.permissions import Level
 from app.services import Services
+
+LONGEST_DEPARTURE: Final = 8.0  # seconds, however many requests it takes
+LONGEST_RETURN: Final = 15.0
+UNREACHABLE: Final = "unreachable"
 
 
 @dataclass(frozen=True)
@@ -46,19 +54,34 @@ class _Identified:
     acr: str
 
 
+@dataclass(frozen=True)
+class Departing:
+    """A redirect that is stored, and not yet begun at its provider."""
+
+    attempt_id: UUID
+    offered: OfferedProvider
+    wish: IdentityWish
+
+
 async def begin_identity(
     services: Services, ports: BindingPorts, *, session_id: UUID, slug: str, provider: str
 ) -> Leaving:
-    """Leave for an identity provider on the way in; raises `OutOfStep`, `AttemptOver`, `MethodNotOffered`."""
+    """Leave for an identity provider on the way in.
+
+    Raises `OutOfStep`, `AttemptOver`, `MethodNotOffered`, and `SignInUnreachable` in the same words for everybody.
+    """
     offered = ports.provider(provider)
     async with transaction(services) as db:
         attempt = await attempts.of_session(db, session_id, services.clock(), slug=slug)
         attempts.require_state(attempt, State.HANDLE_OK, State.CUSTOMER_PENDING)
-        return await leave(db, ports, attempt, offered)
+        departing = await store_departure(db, ports, attempt, offered)
+    return await depart(services, departing)
 
 
-async def leave(db: AsyncSession, ports: BindingPorts, attempt: Attempt, offered: OfferedProvider) -> Leaving:
-    """Move the attempt and make its flow."""
+async def store_departure(
+    db: AsyncSession, ports: BindingPorts, attempt: Attempt, offered: OfferedProvider
+) -> Departing:
+    """Move the attempt and make its flow; the provider hears of it after the commit, by `depart`."""
     method = rules.method_of_identity(offered.name)
     await attempts.move(
         db,
@@ -69,16 +92,35 @@ async def leave(db: AsyncSession, ports: BindingPorts, attempt: Attempt, offered
         customer_method=method,
         sealed_identifier=None,
     )
-    redirect_uri = ports.identity_return(offered.name)
-    secrets = await flows.begin(db, attempt, kind=IDENTITY, provider=offered.name, redirect_uri=redirect_uri)
-    url = offered.port.begin(
+    redirect_uri, secrets, memo = ports.identity_return(offered.name), flows.new_secrets(), offered.port.prepare()
+    await flows.store(db, attempt, secrets, kind=IDENTITY, provider=offered.name, redirect_uri=redirect_uri, memo=memo)
+    wish = IdentityWish(
         state=secrets.state,
         nonce=secrets.nonce,
         redirect_uri=redirect_uri,
         code_challenge=secrets.code_challenge,
         purpose=attempt.kind,
+        level=Level(attempt.level),
+        now=services_of(db).clock(),
+        memo=memo,
     )
-    return Leaving(url, offered.label, offered.is_stub)
+    return Departing(attempt.id, offered, wish)
+
+
+async def depart(services: Services, departing: Departing) -> Leaving:
+    """Tell the provider, and give the address to leave for; raises `SignInUnreachable`, with a leaf that says why."""
+    offered, reason = departing.offered, UNREACHABLE
+    try:
+        async with asyncio.timeout(LONGEST_DEPARTURE):
+            url = await offered.port.begin(departing.wish)
+        return Leaving(url, offered.label, offered.is_stub)
+    except IdentityRefused as refused:
+        reason = refused.reason
+    except (OutboundError, TimeoutError):
+        pass
+    async with transaction(services) as db:
+        attempts.note_refusal(db, await db.get_one(Attempt, departing.attempt_id), IDENTITY, reason)
+    raise SignInUnreachable
 
 
 async def finish_identity(
@@ -89,44 +131,52 @@ async def finish_identity(
     session_id: UUID | None,
     state: str,
     code: str | None,
+    issuer: str | None = None,
 ) -> IdentityFinished:
-    """The callback of an identity provider; `code` is None when it came back with an error.
+    """The callback of an identity provider; `code` is None when it came back with an error, `issuer` its `iss`.
 
     Raises `NotFinishedHere` in the same words for every refusal, `SignInUnreachable`, `AttemptOver`.
     """
     offered = ports.provider(provider)
     taken = await flows.take(services, kind=IDENTITY, provider=provider, session_id=session_id, state=state)
-    answer = await _ask_provider(ports, offered, taken, code)
+    asked = IdentityAnswer(
+        code=code or "",
+        code_verifier=taken.verifier,
+        redirect_uri=taken.redirect_uri,
+        nonce=taken.nonce,
+        issuer=issuer,
+        begun_at=taken.begun_at,
+        now=services.clock(),
+        memo=taken.memo,
+    )
+    answer = await _ask_provider(ports, offered, asked) if code else "denied_there"
     now = services.clock()
     async with transaction(services) as db:
         attempt = await flows.attempt_of(db, taken, now)
         attempts.require_state(attempt, State.CUSTOMER_PENDING)
         if isinstance(answer, str):
             attempts.note_refusal(db, attempt, IDENTITY, answer)
-            raise SignInUnreachable if answer == "unreachable" else NotFinishedHere
+            raise SignInUnreachable if answer == UNREACHABLE else NotFinishedHere
         return await _accept(db, attempt, offered, answer, now)
 
 
-async def _ask_provider(
-    ports: BindingPorts, offered: OfferedProvider, taken: TakenFlow, code: str | None
-) -> _Identified | str:
+async def _ask_provider(ports: BindingPorts, offered: OfferedProvider, asked: IdentityAnswer) -> _Identified | str:
     """Exchange the code and look the named customer up; a word says what stands against it.
 
     Only who has proved something comes to the look-up, so its time tells nobody anything.
     """
-    if code is None:
-        return "denied_there"
     try:
-        result = await offered.port.finish(code=code, code_verifier=taken.verifier, redirect_uri=taken.redirect_uri)
-        if result.nonce != taken.nonce:
-            return "wrong_nonce"
-        if result.provider != offered.name:
-            return "other_provider"
-        customer = await ports.directory.find(result.customer_number)
-    except IdentityRefused:
-        return "proved_nothing"
-    except (OutboundError, DirectoryUnavailable):
-        return "unreachable"
+        async with asyncio.timeout(LONGEST_RETURN):
+            result = await offered.port.finish(asked)
+            if result.nonce != asked.nonce:
+                return "wrong_nonce"
+            if result.provider != offered.name:
+                return "other_provider"
+            customer = await ports.directory.find(result.identifier, result.kind)
+    except IdentityRefused as refused:
+        return refused.reason
+    except (OutboundError, DirectoryUnavailable, TimeoutError):
+        return UNREACHABLE
     return _Identified(customer, result.acr) if customer is not None else "unknown_customer"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.binding.errors import MethodNotOffered
@@ -44,6 +44,11 @@ class BindingPorts:
         if found is None:
             raise MethodNotOffered
         return found
+
+    def client_keys(self) -> list[Mapping[str, str]]:
+        """The public keys by which identity providers know us, each once."""
+        keys = {one.public_key["kid"]: one.public_key for one in self.providers if one.public_key is not None}
+        return [keys[kid] for kid in sorted(keys)]
 
     def label_of(self, connector: str | None) -> str:
         """The network's display name, or its own if it has been switched off since."""

@@ -11,7 +11,7 @@ from app.actors import Customer
 from app.binding import attempts, known_customers
 from app.binding.errors import MethodNotOffered
 from app.binding.flows import Leaving
-from app.binding.identity_proof import leave
+from app.binding.identity_proof import depart, store_departure
 from app.binding.models import Attempt, Binding
 from app.binding.ports import BindingPorts
 from app.binding.queries import is_live
@@ -33,7 +33,8 @@ async def begin_step_up(services: Services, ports: BindingPorts, *, customer: Cu
         if offered.best_level <= session.level:
             raise MethodNotOffered
         attempt = await open_attempt(db, session, Kind.STEP_UP)
-        return await leave(db, ports, attempt, offered)
+        departing = await store_departure(db, ports, attempt, offered)
+    return await depart(services, departing)
 
 
 async def open_attempt(db: AsyncSession, session: Session, kind: Kind) -> Attempt:

@@ -11,7 +11,7 @@ from uuid import UUID
 from app.binding import attempts, customer_proof, known_customers, pairs
 from app.binding.errors import MethodNotOffered
 from app.binding.flows import Leaving
-from app.binding.identity_proof import leave
+from app.binding.identity_proof import depart, store_departure
 from app.binding.models import Binding
 from app.binding.ports import BindingPorts
 from app.binding.raising import reopen_room
@@ -71,4 +71,5 @@ async def begin_unlock(services: Services, ports: BindingPorts, *, session_id: U
     async with transaction(services) as db:
         session = await live_session(db, session_id, services.clock())
         attempt = await open_attempt(db, session, Kind.UNLOCK)
-        return await leave(db, ports, attempt, offered)
+        departing = await store_departure(db, ports, attempt, offered)
+    return await depart(services, departing)

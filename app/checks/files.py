@@ -73,11 +73,12 @@ def secrets(settings: Settings) -> Findings:
         ("mail password", settings.mail.password_file if settings.mail else None),
         ("directory token", settings.directory.token_file),
         *((f"secret of {one.name}", one.secret_file) for one in settings.identity_providers),
+        *((f"key of {one.name}", one.key_file) for one in settings.identity_providers),
         *((f"token of {one.name}", one.token_file) for one in settings.mastodon),
     ]
     for name, file in named:
         if file is not None:
-            yield _private(name, file if file.is_absolute() else settings.data / file)
+            yield _private(name, settings.path(file))
 
 
 def _private(name: str, path: Path) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Final
 
@@ -17,6 +18,7 @@ from app.token_parts import token_ports
 
 # looked up to see whether the directory answers at all
 NOBODY: Final = "riserbo-doctor-000"
+COLOURS: Final = {State.RIGHT: Colour.GREEN, State.ODD: Colour.YELLOW, State.WRONG: Colour.RED}
 
 
 def networks(parts: Parts) -> Findings:
@@ -31,9 +33,8 @@ def networks(parts: Parts) -> Findings:
 
 async def accounts(parts: Parts) -> list[Finding]:
     """The bank's accounts at the networks can do their work."""
-    colours = {State.RIGHT: Colour.GREEN, State.ODD: Colour.YELLOW, State.WRONG: Colour.RED}
     return [
-        Finding(f"account at {one.name}", colours[remark.state], remark.text)
+        Finding(f"account at {one.name}", COLOURS[remark.state], remark.text)
         for one in parts.connectors
         if one.look is not None
         for remark in await one.look()
@@ -54,6 +55,16 @@ def providers(parts: Parts) -> Findings:
         if one.best_level < Level.L3:
             why = "its acr values are not listed as relay-resistant (origin-bound or same device), so it gives level 2"
             yield Finding(f"provider {one.name}", Colour.YELLOW, why)
+
+
+async def reachable(parts: Parts, now: datetime) -> list[Finding]:
+    """The identity providers answer, and how strongly the requests to them are protected."""
+    return [
+        Finding(f"provider {one.name}", COLOURS[remark.state], remark.text)
+        for one in parts.providers
+        if one.look is not None
+        for remark in await one.look(now)
+    ]
 
 
 def senders(settings: Settings, parts: Parts) -> Findings:

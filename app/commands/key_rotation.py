@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from app import key_files
 from app.actors import Operator
 from app.audit.service import Value, record
 from app.commands import operating
+from app.commands.wrong_use import WrongUse
 from app.database import transaction
 from app.main import Installation
 from app.settings import Settings
 from app.vault import KeyFile
 
 T = TypeVar("T")
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}")
 
 
 async def rotate(house: Installation, operator: Operator) -> tuple[int, int]:
@@ -50,6 +54,15 @@ async def rotate_tokens(settings: Settings, operator: Operator) -> tuple[str, st
             data: dict[str, Value] = {"kind": "token-signing", "old": old, "new": new}
             record(db, "key.rotated", stream="log", actor=operator, data=data)
     return old, new
+
+
+def new_client_key(settings: Settings, name: str) -> str:
+    """A new key pair for signing requests to identity providers, in `keys/{name}.json`; returns its public half."""
+    path = settings.keys / f"{name}.json"
+    if not _NAME.fullmatch(name) or path.exists():
+        raise WrongUse(f"{path.name} is there already, or no name of lower-case letters, digits and hyphens")
+    key_files.make_client_key_file(path)
+    return json.dumps(key_files.read_client_key(path).public_jwk())
 
 
 def _add_version(path: Path) -> tuple[int, int]:

@@ -1,12 +1,25 @@
-"""The directory as a CSV file: `customer_number,name,phone,email,language,city`, read anew when it changes."""
+"""The directory as a CSV file: `customer_number,name,phone,email,language,city`, read anew when it changes.
+
+Two more columns are needed where providers name customers by them: `fiscal_code`, and `subject` with one or more
+`provider:sub`, separated by spaces.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import csv
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from app.directory.port import CustomerRecord, DirectoryUnavailable, email_from, normalise, phone_from
+from app.directory.port import (
+    CustomerRecord,
+    DirectoryUnavailable,
+    IdentifierKind,
+    canonical,
+    email_from,
+    normalise,
+    phone_from,
+)
 
 
 class CsvDirectory:
@@ -17,13 +30,14 @@ class CsvDirectory:
         self._seen: int | None = None
         self._by_key: dict[tuple[str, str], CustomerRecord] = {}
 
-    async def find(self, identifier: str) -> CustomerRecord | None:
+    async def find(self, identifier: str, kind: IdentifierKind | None = None) -> CustomerRecord | None:
         """See `CustomerDirectory`."""
         try:
             await asyncio.to_thread(self._load)
         except (OSError, csv.Error, KeyError, AttributeError, UnicodeDecodeError) as fault:
             raise DirectoryUnavailable(type(fault).__name__) from None
-        return self._by_key.get(normalise(identifier))
+        wanted = normalise(identifier) if kind is None else (kind, canonical(identifier, kind))
+        return self._by_key.get(wanted) if wanted[1] else None
 
     def _load(self) -> None:
         changed = self._path.stat().st_mtime_ns
@@ -43,12 +57,19 @@ class CsvDirectory:
                 )
                 if not record.customer_number:
                     continue
-                for spelling in (record.customer_number, record.phone, record.email):
-                    if not spelling:
-                        continue
-                    known = found.setdefault(normalise(spelling), record)
+                for key in _names(row, record):
+                    known = found.setdefault(key, record)
                     if known.customer_number != record.customer_number:
-                        shared.add(normalise(spelling))
+                        shared.add(key)
         # Two customers with one phone: it names neither, or one of them would be bound as the other.
         self._by_key = {key: record for key, record in found.items() if key not in shared}
         self._seen = changed
+
+
+def _names(row: Mapping[str, str | None], record: CustomerRecord) -> Iterator[tuple[str, str]]:
+    """Every (kind, spelling) under which this row is found."""
+    yield from (normalise(one) for one in (record.customer_number, record.phone, record.email) if one)
+    yield IdentifierKind.NUMBER, canonical(record.customer_number, IdentifierKind.NUMBER)
+    if code := canonical(row.get("fiscal_code") or "", IdentifierKind.FISCAL_CODE):
+        yield IdentifierKind.FISCAL_CODE, code
+    yield from ((IdentifierKind.SUBJECT, one) for one in (row.get("subject") or "").split())

@@ -1,4 +1,4 @@
-"""The directory as an HTTP service of the bank: POST {"identifier"} → 200 with the record, 404 when unknown."""
+"""The directory as an HTTP service of the bank: POST {"kind", "identifier"} → 200 with the record, 404 when unknown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.directory.port import CustomerRecord, DirectoryUnavailable, email_from, normalise, phone_from
+from app.directory.port import (
+    CustomerRecord,
+    DirectoryUnavailable,
+    IdentifierKind,
+    canonical,
+    email_from,
+    normalise,
+    phone_from,
+)
 from app.outbound import OutboundClient, OutboundError
 from security.secret import Secret
 
@@ -30,11 +38,13 @@ class HttpDirectory:
     def __init__(self, url: str, token: Secret, outbound: OutboundClient) -> None:
         self._url, self._token, self._outbound = url, token, outbound
 
-    async def find(self, identifier: str) -> CustomerRecord | None:
+    async def find(self, identifier: str, kind: IdentifierKind | None = None) -> CustomerRecord | None:
         """See `CustomerDirectory`."""
-        kind, canonical = normalise(identifier)
+        asked, spelling = normalise(identifier) if kind is None else (kind.value, canonical(identifier, kind))
+        if not spelling:
+            return None
         headers = {"Authorization": f"Bearer {self._token.reveal().decode()}"}
-        body = {"kind": kind, "identifier": canonical}
+        body = {"kind": asked, "identifier": spelling}
         try:
             answer = await self._outbound.request("POST", self._url, headers=headers, json=body)
         except OutboundError as fault:

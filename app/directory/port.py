@@ -1,15 +1,29 @@
-"""The directory port: one look-up by what a visitor typed or a provider named."""
+"""The directory port: one look-up by what a visitor typed, or by what a provider named and of which kind that is."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 import phonenumbers
 
+_FISCAL_CODE: Final = re.compile(r"[A-Z0-9]{6,20}")
+# eIDAS and the Italian schemes put the issuing country before it: TINIT-RSSMRA80A01H501U
+_FISCAL_PREFIX: Final = re.compile(r"TIN[A-Z]{2}-")
 _ADDRESS: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
+
+
+class IdentifierKind(StrEnum):
+    """What an identifier is. Visitors type the first three; only an identity provider names by the last two."""
+
+    NUMBER = "number"
+    PHONE = "phone"
+    EMAIL = "email"
+    FISCAL_CODE = "fiscal_code"
+    SUBJECT = "subject"
 
 
 @dataclass(frozen=True)
@@ -32,10 +46,13 @@ class DirectoryUnavailable(Exception):
 
 
 class CustomerDirectory(Protocol):
-    """Finds customers. Called by the worker only, so that no answer to a visitor takes longer for a known one."""
+    """Finds customers. For what a visitor typed, the worker asks: no answer takes longer for a known one."""
 
-    async def find(self, identifier: str) -> CustomerRecord | None:
-        """By customer number, phone or e-mail, in any usual spelling; raises `DirectoryUnavailable`."""
+    async def find(self, identifier: str, kind: IdentifierKind | None = None) -> CustomerRecord | None:
+        """By customer number, phone or e-mail, in any usual spelling; raises `DirectoryUnavailable`.
+
+        With a `kind`, as that and nothing else: what a provider calls a customer number is never read as a phone.
+        """
         ...
 
 
@@ -56,7 +73,7 @@ def normalise(identifier: str, region: str = "IT") -> tuple[str, str]:
     text = unicodedata.normalize("NFKC", identifier).strip()
     if "@" in text:
         return "email", text.casefold()
-    compact = "".join(character for character in text if character.isalnum() or character == "+")
+    compact = _compact(text)
     if compact.startswith("+") or (compact.isdigit() and len(compact) >= 9 and compact[0] in "03"):
         try:
             parsed = phonenumbers.parse(compact, region)
@@ -65,3 +82,26 @@ def normalise(identifier: str, region: str = "IT") -> tuple[str, str]:
         if phonenumbers.is_possible_number(parsed):
             return "phone", phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     return "number", compact.upper()
+
+
+def canonical(identifier: str, kind: IdentifierKind) -> str:
+    """The one spelling of an identifier of this kind; "" for what cannot be one, which finds nobody.
+
+    A subject is `{provider}:{sub}`: two providers may use the same `sub` for two people (ASVS 5.0, 6.8.1).
+    """
+    text = unicodedata.normalize("NFKC", identifier).strip()
+    match kind:
+        case IdentifierKind.NUMBER:
+            return _compact(text).upper()
+        case IdentifierKind.FISCAL_CODE:
+            code = _FISCAL_PREFIX.sub("", text.upper(), count=1)
+            return code if _FISCAL_CODE.fullmatch(code) else ""
+        case IdentifierKind.SUBJECT:
+            return identifier
+        case _:
+            found, spelling = normalise(identifier)
+            return spelling if found == kind else ""
+
+
+def _compact(text: str) -> str:
+    return "".join(character for character in text if character.isalnum() or character == "+")

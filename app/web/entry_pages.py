@@ -230,6 +230,7 @@ async def identity_return(
             session_id=session.id if session else None,
             state=query.get("state", ""),
             code=query.get("code"),
+            issuer=query.get("iss"),
         )
     except RiserboError as refusal:
         return refused(request, services, refusal)

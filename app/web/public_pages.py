@@ -1,13 +1,14 @@
-"""What anybody may ask without a session: is this the bank's own, "this was not me", the privacy notice."""
+"""What anybody may ask without a session: is this the bank's own, "this was not me", privacy, our public keys."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from app.binding import revoking
+from app.binding.ports import BindingPorts
 from app.handover import queries as register
 from app.handover.ports import HandoverPorts
 from app.http.dependencies import CurrentServices, Now, ReadDb
@@ -55,6 +56,13 @@ async def not_me(request: Request, services: CurrentServices, form: Form, now: N
     reference = form.get("reference", "")[:LONGEST_REFERENCE]
     await revoking.not_me(services, reference=reference)
     return page(request, NotMe(site=site_of(request), now=now, done=True))
+
+
+@router.get("/oauth/jwks.json")
+async def client_keys(request: Request) -> Response:
+    """The public keys by which identity providers know the bank's requests (RFC 7517)."""
+    ports: BindingPorts = request.app.state.binding_ports
+    return JSONResponse({"keys": ports.client_keys()}, media_type="application/jwk-set+json")
 
 
 @router.get("/privacy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from security.id_tokens import LONGEST_SUBJECT, Asked, Identity, verify_id_token
+from security.id_tokens import LONGEST_SUBJECT, Asked, Identity, verify_id_token, verify_userinfo
 from security.jwts import SigningKey
 from tests.security.forged_jwts import AT, ATTACKERS, ISSUER, NOW, OURS, US, keys
 from tests.security.forgery import Forgery
@@ -33,6 +33,13 @@ def shown(asked: Asked = ASKED, key: SigningKey = OURS, typ: str = "JWT", **chan
     return verify_id_token(id_token(key, typ, **changes), keys(), asked, NOW, ACCESS_TOKEN)
 
 
+def told(key: SigningKey = OURS, typ: str = "JWT", **changes: Any) -> object:
+    """Present a signed userinfo answer to the real check."""
+    claims = {"iss": ISSUER, "aud": US, "sub": "u-1", **changes}
+    token = key.sign({name: value for name, value in claims.items() if value is not None}, typ=typ)
+    return verify_userinfo(token, keys(), ISSUER, US)
+
+
 FORGERIES: Final[dict[str, Forgery]] = {
     "of another sign-in": Forgery(lambda: shown(nonce="the-nonce-of-another"), "nonce"),
     "without a nonce": Forgery(lambda: shown(nonce=None), "incomplete"),
@@ -57,4 +64,9 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "of an unknown time, where it was asked": Forgery(lambda: shown(auth_time=None), "stale_sign_in"),
     "of a sign-in to come": Forgery(lambda: shown(auth_time=AT + 3600), "from_the_future"),
     "of a sign-in at a time that is text": Forgery(lambda: shown(auth_time=str(AT)), "time"),
+    "userinfo of another provider": Forgery(lambda: told(iss="https://other.example"), "issuer"),
+    "userinfo for another client": Forgery(lambda: told(aud="other"), "audience"),
+    "userinfo by another's key": Forgery(lambda: told(key=ATTACKERS), "unknown_signer"),
+    "userinfo of an access token's type": Forgery(lambda: told(typ="at+jwt"), "type"),
+    "an ID token as userinfo": Forgery(lambda: told(nonce=NONCE), "type"),
 }  # fmt: skip

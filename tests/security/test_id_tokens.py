@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from security.id_tokens import Asked
-from tests.security.forged_id_tokens import ACCESS_TOKEN, AT_HASH, AT_LEISURE, NONCE, shown
+from tests.security.forged_id_tokens import ACCESS_TOKEN, AT_HASH, AT_LEISURE, NONCE, shown, told
 from tests.security.forged_jwts import AT, ISSUER, NOW, US
 
 
@@ -39,3 +39,8 @@ def test_identities_and_questions_print_nothing_personal() -> None:
     assert "u-1" not in repr(shown())
     assert NONCE not in repr(AT_LEISURE)
     assert ACCESS_TOKEN not in repr(shown())
+
+
+def test_signed_userinfo_gives_its_claims() -> None:
+    assert told(fiscal_number="TINIT-X") == {"iss": ISSUER, "aud": US, "sub": "u-1", "fiscal_number": "TINIT-X"}
+    assert told(aud=[US])

@@ -35,7 +35,7 @@ from app.binding import (
     starting,
 )
 from app.binding.confirming import Bound
-from app.binding.identity_provider import IdentityRefused, IdentityResult, OfferedProvider
+from app.binding.identity_provider import IdentityAnswer, IdentityRefused, IdentityResult, IdentityWish, OfferedProvider
 from app.binding.models import Attempt, Binding
 from app.binding.ports import BindingPorts
 from app.cases.arriving import handle_hash, receive_post
@@ -52,7 +52,7 @@ from app.channels.ports import (
     Subject,
 )
 from app.database import create_engines, reading, transaction
-from app.directory.port import CustomerRecord, DirectoryUnavailable, normalise
+from app.directory.port import CustomerRecord, DirectoryUnavailable, IdentifierKind, normalise
 from app.notifications.senders import Senders
 from app.notifications.service import Work, claim
 from app.outbound import OutboundClient
@@ -135,11 +135,16 @@ class Directory:
     customers: list[CustomerRecord]
     down: bool = False
     asked: list[str] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+    """Customer numbers by subject or fiscal code."""
 
-    async def find(self, identifier: str) -> CustomerRecord | None:
+    async def find(self, identifier: str, kind: IdentifierKind | None = None) -> CustomerRecord | None:
         self.asked.append(identifier)
         if self.down:
             raise DirectoryUnavailable("down")
+        if kind not in (None, IdentifierKind.NUMBER):
+            number = self.named.get(identifier)
+            return next((one for one in self.customers if one.customer_number == number), None)
         wanted = normalise(identifier)
         for one in self.customers:
             if wanted in [normalise(text) for text in (one.customer_number, one.phone, one.email) if text]:
@@ -154,15 +159,23 @@ class Kyc:
     nonces: list[str] = field(default_factory=list)
     nonce: str | None = None
     name: str = "kyc"
+    down: Exception | None = None
 
-    def begin(self, *, state: str, nonce: str, redirect_uri: str, code_challenge: str, purpose: str) -> str:
-        self.nonces.append(nonce)
-        return f"https://kyc.example/authorize?state={state}&redirect_uri={redirect_uri}&purpose={purpose}"
+    def prepare(self) -> Mapping[str, str]:
+        return {}
 
-    async def finish(self, *, code: str, code_verifier: str, redirect_uri: str) -> IdentityResult:
-        number, _, acr = code.partition(" ")
+    async def begin(self, wish: IdentityWish) -> str:
+        if self.down is not None:
+            raise self.down
+        self.nonces.append(wish.nonce)
+        return (
+            f"https://kyc.example/authorize?state={wish.state}&redirect_uri={wish.redirect_uri}&purpose={wish.purpose}"
+        )
+
+    async def finish(self, answer: IdentityAnswer) -> IdentityResult:
+        number, _, acr = answer.code.partition(" ")
         if not acr:
-            raise IdentityRefused("invalid_grant")
+            raise IdentityRefused
         return IdentityResult(number, acr, self.nonce or self.nonces[-1], self.name)
 
 

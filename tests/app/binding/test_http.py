@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from app.actors import Role, Staff
 from app.agents.dependencies import current_staff
-from app.binding.identity_provider import HttpIdentityProvider, IdentityRefused, OfferedProvider
+from app.binding.identity_provider import HttpIdentityProvider, IdentityAnswer, IdentityRefused, OfferedProvider
 from app.binding.routes import router
 from app.cases.models import Case
 from app.demo.identity import ACR, IdentityPerson, create_identity_app
@@ -25,6 +25,7 @@ from app.outbound import OutboundClient, OutboundError
 from app.permissions import Level
 from security.secret import Secret
 from tests.app.binding.bank import Bank, bound_by_sms
+from tests.app.binding.redirects import a_wish, an_answer
 from tests.support.serving import serving
 
 RETURN = "https://chat.bancaesempio.example/identity/kyc/callback"
@@ -58,38 +59,36 @@ async def code_for(address: str, person: str = "C-1001") -> str:
     return httpx2.URL(back.headers["location"]).params["code"]
 
 
-def begun(provider: HttpIdentityProvider) -> str:
-    return provider.begin(
-        state="s" * 43,
-        nonce="n" * 43,
-        redirect_uri=RETURN,
-        code_challenge=create_s256_code_challenge(VERIFIER),
-        purpose="entry",
-    )
+async def begun(provider: HttpIdentityProvider) -> str:
+    return await provider.begin(a_wish(RETURN, "s" * 43, "n" * 43, create_s256_code_challenge(VERIFIER)))
+
+
+def answered(code: str, verifier: str = VERIFIER) -> IdentityAnswer:
+    return an_answer(code, RETURN, "n" * 43, verifier)
 
 
 async def test_the_demos_provider_names_the_customer_under_our_nonce(provider: HttpIdentityProvider) -> None:
-    code = await code_for(begun(provider))
-    result = await provider.finish(code=code, code_verifier=VERIFIER, redirect_uri=RETURN)
-    assert (result.customer_number, result.nonce, result.acr, result.provider) == ("C-1001", "n" * 43, ACR, "kyc")
+    code = await code_for(await begun(provider))
+    result = await provider.finish(answered(code))
+    assert (result.identifier, result.nonce, result.acr, result.provider) == ("C-1001", "n" * 43, ACR, "kyc")
     assert "C-1001" not in repr(result)
     with pytest.raises(IdentityRefused):
-        await provider.finish(code=code, code_verifier=VERIFIER, redirect_uri=RETURN)
+        await provider.finish(answered(code))
 
 
 async def test_a_code_without_its_verifier_or_a_wrong_client_proves_nothing(provider: HttpIdentityProvider) -> None:
-    code = await code_for(begun(provider))
+    code = await code_for(await begun(provider))
     with pytest.raises(IdentityRefused):
-        await provider.finish(code=code, code_verifier="w" * 43, redirect_uri=RETURN)
+        await provider.finish(answered(code, "w" * 43))
     foreign = replace(provider, client_secret=Secret(b"another"))
     with pytest.raises(IdentityRefused):
-        await foreign.finish(code=code, code_verifier=VERIFIER, redirect_uri=RETURN)
+        await foreign.finish(answered(code))
 
 
 async def test_a_provider_that_is_not_there_is_no_refusal(provider: HttpIdentityProvider) -> None:
     gone = replace(provider, outbound=OutboundClient())
     with pytest.raises(OutboundError):
-        await gone.finish(code="x", code_verifier=VERIFIER, redirect_uri=RETURN)
+        await gone.finish(answered("x"))
 
 
 async def test_a_whole_way_in_through_the_demos_provider(bank: Bank, provider: HttpIdentityProvider) -> None:

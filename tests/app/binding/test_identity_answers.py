@@ -10,6 +10,7 @@ import pytest
 from app.binding.identity_provider import HttpIdentityProvider, IdentityRefused, IdentityResult
 from app.outbound import OutboundClient, OutboundResponse
 from security.secret import Secret
+from tests.app.binding.redirects import an_answer
 
 TRUTH = {"customer_number": "C-1001", "nonce": "n", "acr": "high", "subject": "s"}
 
@@ -27,13 +28,13 @@ class Answering:
 async def identified(document: Any, status: int = 200) -> IdentityResult:
     outbound = cast(OutboundClient, Answering(document, status))
     provider = HttpIdentityProvider("kyc", "https://kyc.example", "riserbo", Secret(b"s" * 32), outbound)
-    return await provider.finish(code="c", code_verifier="v", redirect_uri="https://chat.example/back")
+    return await provider.finish(an_answer("c", "https://chat.example/back", "n"))
 
 
 async def test_the_number_identifies_whatever_address_stands_beside_it() -> None:
     """Addresses change hands, and a provider may not have checked the one it shows."""
     for more in ({}, {"email": "carlo@posta.example"}, {"email": "carlo@posta.example", "email_verified": True}):
-        assert (await identified(TRUTH | more)).customer_number == "C-1001"
+        assert (await identified(TRUTH | more)).identifier == "C-1001"
 
 
 @pytest.mark.parametrize("number", [None, "", 1001, ["C-1001"]])
