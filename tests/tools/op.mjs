@@ -35,6 +35,7 @@ function configuration(plan, provider) {
       registration: { enabled: true },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
       claimsParameter: { enabled: true },
+      backchannelLogout: { enabled: plan.logout ?? false },
       jwtUserinfo: { enabled: true },
       pushedAuthorizationRequests: { enabled: plan.push ?? false, requirePushedAuthorizationRequests: plan.push ?? false },
       requestObjects: { enabled: plan.signed ?? false, requireSignedRequestObject: plan.signed ?? false },
@@ -83,6 +84,17 @@ async function interact(provider, ctx, uid) {
   await provider.interactionFinished(ctx.req, ctx.res, result, { mergeWithLastSubmission: false });
 }
 
+// what happens when somebody signs out elsewhere: the client hears of it
+async function tell(provider, ctx, [, clientId, account, sid]) {
+  const client = await provider.Client.find(clientId);
+  try {
+    await client.backchannelLogout(account, sid);
+    ctx.body = { status: 200 };
+  } catch (error) {
+    ctx.body = { status: error.response?.status ?? 0, error: error.message };
+  }
+}
+
 async function start(name, plan) {
   const server = createServer();
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
@@ -90,6 +102,8 @@ async function start(name, plan) {
   let provider;
   provider = new Provider(issuer, configuration(plan, () => provider));
   provider.use(async (ctx, next) => {
+    const over = ctx.path.match(/^\/logout\/([\w-]+)\/([\w.-]+)\/([\w-]+)$/);
+    if (over) return tell(provider, ctx, over);
     const uid = ctx.path.match(/^\/interaction\/([\w-]+)$/)?.[1];
     return uid && ctx.method === 'GET' ? interact(provider, ctx, uid) : next();
   });
