@@ -12,6 +12,8 @@ from uuid import UUID
 
 import typer
 
+from app.commands.agents import PasswordFile, password_from, show_account
+from app.commands.agents import verbs as agents
 from app.commands.channels import verbs as channels
 from app.commands.clients import verbs as clients
 from app.commands.wrong_use import WrongUse
@@ -21,7 +23,6 @@ FAILS: Final = 1
 WRONG_USE: Final = 2
 
 Folder = Annotated[Path, typer.Option("--dir", help="The installation's folder.", file_okay=False)]
-PasswordFile = Annotated[str | None, typer.Option(help="A file with the password; - is the standard input.")]
 HERE: Final = Path()
 
 commands = typer.Typer(
@@ -33,7 +34,6 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 keys = typer.Typer(name="keys", help="Key-encryption keys: rotation.", no_args_is_help=True, rich_markup_mode=None)
-agents = typer.Typer(name="agents", help="Staff accounts.", no_args_is_help=True, rich_markup_mode=None)
 commands.add_typer(keys)
 commands.add_typer(agents)
 commands.add_typer(channels)
@@ -150,10 +150,10 @@ def init(
     from app.initialising import NewBank, initialise
 
     given = (bank, public_url, staff_url, phone, hours_it, hours_en, privacy_contact, admin_login, admin_name)
-    password, made = _password(password_file)
+    password, made = password_from(password_file)
     first = asyncio.run(initialise(folder, NewBank(*given), operating.operator(), password))
     typer.echo(f"An installation is in {folder}: its settings are in riserbo.toml, its trust file is trust.json.")
-    _show_account(first.login, password if made else None, first.uri)
+    show_account(first.login, password if made else None, first.uri)
     typer.echo(f"Next: `riserbo doctor --dir {folder}`, then `riserbo serve --dir {folder}`.")
 
 
@@ -273,122 +273,6 @@ def keys_client(name: str, folder: Folder = HERE) -> None:
     from app.commands import key_rotation, operating
 
     typer.echo(key_rotation.new_client_key(operating.settings_of(folder), name))
-
-
-@agents.command("add")
-def agents_add(
-    folder: Folder = HERE,
-    *,
-    login: Annotated[str, typer.Option(prompt=True)],
-    name: Annotated[str, typer.Option(prompt="Name, for colleagues")],
-    signature: Annotated[str, typer.Option(help="What the public sees under a reply: initials or first name.")] = "",
-    role: Annotated[str, typer.Option(prompt="Role (agent, supervisor, compliance, administrator)")],
-    password_file: PasswordFile = None,
-    elsewhere: Annotated[bool, typer.Option("--elsewhere", help="Signs in at the bank's own provider only.")] = False,
-) -> None:
-    """Add a staff account; what it signs in with is shown once."""
-    from app.actors import Role
-    from app.agents.service import NewStaff
-    from app.commands import operating, staff_accounts
-
-    if role not in set(Role) - {Role.MACHINE}:
-        raise WrongUse(f"there is no role {role}: {', '.join(set(Role) - {Role.MACHINE})}")
-    settings = operating.settings_of(folder)
-    new = NewStaff(login, name, signature or name.split()[0], Role(role))
-    if elsewhere:
-        asyncio.run(staff_accounts.add_elsewhere(settings, operating.operator(), new))
-        typer.echo(f"{login} may sign in at the bank's own provider")
-        return
-    password, made = _password(password_file)
-
-    async def run() -> str:
-        async with operating.opened(settings) as house:
-            return await staff_accounts.add(house, operating.operator(), new, password)
-
-    _show_account(login, password if made else None, asyncio.run(run()))
-
-
-@agents.command("list")
-def agents_list(folder: Folder = HERE) -> None:
-    """All accounts, leavers too."""
-    from app.commands import operating, staff_accounts
-
-    async def run() -> list[str]:
-        async with operating.opened(operating.settings_of(folder)) as house:
-            found = await staff_accounts.listed(house, operating.operator())
-            return [f"{one.login:<24}{one.role:<15}{'active' if one.active else 'ended':<8}{one.id}" for one in found]
-
-    typer.echo("\n".join(asyncio.run(run())))
-
-
-@agents.command("deactivate")
-def agents_deactivate(
-    login: Annotated[str, typer.Argument()],
-    folder: Folder = HERE,
-    *,
-    reason: Annotated[str, typer.Option(help="A word for the log; no names.")] = "left",
-) -> None:
-    """End an account with every session and token of it, at once."""
-    from app.commands import operating, staff_accounts
-
-    async def run() -> None:
-        async with operating.opened(operating.settings_of(folder)) as house:
-            await staff_accounts.deactivate(house, operating.operator(), login, reason)
-
-    asyncio.run(run())
-    typer.echo(f"{login} is ended")
-
-
-@agents.command("break-glass")
-def agents_break_glass(
-    login: Annotated[str, typer.Argument()],
-    folder: Folder = HERE,
-    *,
-    reason: Annotated[str, typer.Option(help="A word for the log; no names.")] = "provider_down",
-    hours: Annotated[int, typer.Option(min=1, max=24, help="How long it stays open.")] = 4,
-    close: Annotated[bool, typer.Option("--close", help="Seal it again, with every session of it.")] = False,
-) -> None:
-    """Open a sealed account with a password for some hours; compliance hears of it and of each use."""
-    from app.commands import operating, staff_accounts
-
-    settings, lifetime = operating.settings_of(folder), None if close else timedelta(hours=hours)
-    typer.echo(asyncio.run(staff_accounts.break_glass(settings, operating.operator(), login, lifetime, reason)))
-
-
-@agents.command("scim-token")
-def agents_scim_token(folder: Folder = HERE) -> None:
-    """A new token for the provisioning client, shown once; the file that [scim] names keeps its hash."""
-    from app import key_files
-    from app.commands import operating
-
-    settings = operating.settings_of(folder)
-    if settings.scim is None or settings.scim.token_file is None:
-        raise WrongUse("the settings name no token_file in [scim]")
-    typer.echo(key_files.make_scim_token(settings.path(settings.scim.token_file)))
-    typer.echo("shown once; the service reads it at its next start, and the old one ends then", err=True)
-
-
-def _password(file: str | None) -> tuple[str, bool]:
-    """The password, and whether it was made here: from a file, typed twice, or made where nobody can type."""
-    if file is not None:
-        return _text_of(file).strip("\r\n"), False
-    if sys.stdin.isatty():
-        typed = str(typer.prompt("Password (empty: make one)", default="", hide_input=True, show_default=False))
-        if typed:
-            if typer.prompt("Once more", hide_input=True) != typed:
-                raise WrongUse("the two passwords are not the same")
-            return typed, False
-    from app.initialising import new_password
-
-    return new_password(), True
-
-
-def _show_account(login: str, password: str | None, uri: str) -> None:
-    """What is shown once, and kept nowhere in the clear."""
-    typer.echo(f"\nAccount {login}. What follows is shown this once:")
-    if password is not None:
-        typer.echo(f"  password       {password}")
-    typer.echo(f"  authenticator  {uri}\n")
 
 
 def _text_of(file: str) -> str:

@@ -143,7 +143,7 @@ class StaffSignOnSettings(_Part):
     @classmethod
     def _is_issuer(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("an address like https://login.bank.example")
         return value
 
@@ -233,6 +233,12 @@ class Settings(BaseSettings):
     scim: ScimSettings | None = None
     staff_sign_on: StaffSignOnSettings | None = None
     traffic: TrafficSettings = TrafficSettings()
+
+    @model_validator(mode="after")
+    def _break_glass_is_heard(self) -> Self:
+        if self.staff_sign_on is not None and self.staff_sign_on.break_glass and self.mail is None:
+            raise ValueError("break_glass needs [mail]: without it nobody would hear of its use")
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod

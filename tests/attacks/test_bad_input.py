@@ -16,12 +16,15 @@ from fastapi.routing import APIRoute
 from app.demo import cast
 from app.main import create_public_app, create_staff_app
 from tests.architecture.routes import iter_routes
+from tests.attacks.test_authorisation_matrix import program
 from tests.attacks.town import NOBODY, OWN_WORK, Town, Who
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-bad-input")]
 
 T = TypeVar("T")
 BIG: Final = 70_000
+SCIM: Final = "/scim/v2/Users"
+AS_SCIM: Final = {"content-type": "application/scim+json"}
 # What a refusal itself may write: its leaf, and the count of a wrong guess.
 OF_REFUSALS: Final = OWN_WORK | {"guess_counters", "outbox", "idempotent_answers", "sessions"}
 UNREADABLE: Final[dict[str, bytes]] = {
@@ -82,7 +85,7 @@ ODD_IDS: Final = ("x", "-1", "1" * 500, "..%2f..", "é", "00000000-0000-0000-000
 ODD_NUMBERS: Final = ("-1", "abc", "1.5", "", "٣", "9" * 30, str(2**63), str(2**63 - 1), str(2**53), "1,2")
 NAMES: Final = ("after", "limit", "cursor", "room", "lang", "said", "status", "assigned", "network", "v", "export")
 # These read no body; what they do is the matter of other tests.
-WITHOUT_BODY: Final = frozenset({"/c/{slug}/start", "/room/leave", "/signout", "/cases/{case_id}/claim", "/csp-report"})
+WITHOUT_BODY: Final = frozenset({"/c/{slug}/start", "/room/leave", "/signout", "/cases/{case_id}/claim", "/csp-report", "/signin/provider", "/signin/again"})
 # Forged as well as wrong: whatever a client says of level, binding or author is no field of ours.
 FORGED: Final = (
     "level",
@@ -132,6 +135,7 @@ def forms(town: Town) -> dict[str, tuple[str, dict[str, str]]]:
         "/room/rating": ("bank", {"stars": "5", "comment": ""}),
         "/verify": ("bank", {"text": ""}),
         "/not-me": ("bank", {"reference": "x"}),
+        "/signin/backchannel-logout": ("staff", {"logout_token": "x"}),
         "/signin": ("staff", {"name": "nobody", "password": "x", "code": "1"}),
         f"{case}/transfer": ("staff", {"agent": "x", "reason": "x"}),
         f"{case}/notes": ("staff", {"text": ""}),
@@ -156,11 +160,13 @@ class Known:
     @classmethod
     async def of(cls, town: Town) -> Known:
         tokens = {f"{one.login}-{kind}": await town.mint(one, kind) for one in cast.STAFF for kind in ("api", "staff")}
-        return cls(town, tokens)
+        return cls(town, tokens | {"program": await program(town)})
 
     def for_path(self, site: str, path: str) -> Who:
         if site == "bank":
             return Who(visitor=self._visitor)
+        if path.startswith("/scim/"):
+            return Who(bearer=self._tokens["program"])
         if path in ("/signin", "/api/v1/tokens"):
             return NOBODY
         login = "paolo" if re.search("/exports|/audit", path) else "ada" if path == "/agents" else "anna"
@@ -226,6 +232,36 @@ async def test_fields_of_the_wrong_type_and_forged_ones_are_refused(town: Town) 
                 wrong.append((path, str(bad)[:80], sent.status_code))
     assert wrong == []
     assert await rows(town) == before
+
+
+async def test_provisioning_that_cannot_be_read_or_makes_no_sense_is_refused(town: Town) -> None:
+    known, wrong = await Known.of(town), []
+    who, before = known.for_path("staff", SCIM), await rows(town)
+    nobody = f"{SCIM}/{uuid4()}"
+    for method, path in (("POST", SCIM), ("PUT", nobody), ("PATCH", nobody)):
+        for name, body in UNREADABLE.items():
+            sent = await town.wire.send("staff", method, path, who, headers=AS_SCIM, body=body)
+            if not is_scim_error(sent):
+                wrong.append((method, name, sent.status_code))
+        for value in (*WRONG, *HOSTILE):
+            for field in ("userName", "externalId", "name", "roles", "active", "Operations", "displayName"):
+                body = json.dumps({"userName": "\x07", field: value}).encode()
+                sent = await town.wire.send("staff", method, path, who, headers=AS_SCIM, body=body)
+                if not is_scim_error(sent):
+                    wrong.append((method, field, str(value)[:20], sent.status_code))
+    for odd in (*ODD_NUMBERS, *HOSTILE):
+        query = urlencode({"filter": odd, "count": odd, "startIndex": odd})
+        sent = await town.wire.send("staff", "GET", f"{SCIM}?{query}"[:6000], who)
+        if not is_scim_error(sent):
+            wrong.append(("GET", odd[:20], sent.status_code))
+    assert wrong == []
+    assert await rows(town) == before
+
+
+def is_scim_error(answer: httpx2.Response) -> bool:
+    """A refusal in the words of RFC 7644."""
+    kind = answer.headers.get("content-type", "")
+    return 400 <= answer.status_code < 500 and kind.startswith(AS_SCIM["content-type"])
 
 
 async def test_forms_that_cannot_be_read_are_refused(town: Town) -> None:
@@ -353,4 +389,4 @@ async def test_every_route_that_reads_a_body_is_attacked(town: Town) -> None:
         for path, route in iter_routes(app):
             if isinstance(route, APIRoute) and "POST" in (route.methods or ()) and path not in WITHOUT_BODY:
                 shape = re.sub(r"\{\w+\}", "*", path)
-                assert shape in shapes or path == "/api/v1/cases/{case_id}/claim", path
+                assert shape in shapes or path in ("/api/v1/cases/{case_id}/claim", SCIM), path
