@@ -26,7 +26,7 @@ from app.web.error_pages import error_words, render_error
 from app.web.headers import SecurityHeaders
 from app.web.pages import PageSettings
 from app.web.staff_pages import router as staff_pages
-from tests.support.house import House
+from tests.support.house import Clock, House
 from tests.support.openid import OpenIdTown
 from tests.support.openid import Person as Somebody
 from tests.support.serving import serving
@@ -36,6 +36,18 @@ STRONG: Final = "urn:bank:strong"
 WEAK: Final = "urn:bank:password"
 ROLES: Final = {"Desk": Role.AGENT, "Audit": Role.COMPLIANCE}
 TELL: Final = "compliance@bank.example"
+
+
+class Running(Clock):
+    """The machine's time, which is the provider's too, and what has passed beside it."""
+
+    ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def pass_by(self, **amount: float) -> None:
+        self.ahead += timedelta(**amount)
 
 
 @dataclass
@@ -108,7 +120,7 @@ class Desk:
 @asynccontextmanager
 async def open_desk(house: House, openid: OpenIdTown) -> AsyncIterator[Desk]:
     """The door, served too: the provider's word of an end comes over a real connection."""
-    house.clock.now = datetime.now(UTC)
+    house.clock = house.services.clock = Running()
     app = FastAPI()
     app.state.services, app.state.public_url, app.state.staff_door = house.services, URL, True
     app.state.page_settings = _page_settings()
