@@ -22,10 +22,12 @@ from app.http.problems import install_problem_handlers
 from app.provisioning import queries, service
 from app.provisioning.rules import Person, ProvisioningPorts
 from app.sign_on.rules import SignOnPorts
+from app.web.cross_origin import CrossSiteWrites
 from app.web.error_pages import error_words, render_error
 from app.web.headers import SecurityHeaders
 from app.web.pages import PageSettings
 from app.web.staff_pages import router as staff_pages
+from app.web.statics import router as static_routes
 from tests.support.house import Clock, House
 from tests.support.openid import OpenIdTown
 from tests.support.openid import Person as Somebody
@@ -58,6 +60,7 @@ class Desk:
     app: FastAPI
     openid: OpenIdTown
     ports: SignOnPorts
+    url: str = URL
 
     def settle(self, **changes: Any) -> None:
         """Other settings from now on."""
@@ -118,8 +121,8 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(house: House, openid: OpenIdTown) -> AsyncIterator[Desk]:
-    """The door, served too: the provider's word of an end comes over a real connection."""
+async def open_desk(house: House, openid: OpenIdTown, *, in_a_browser: bool = False) -> AsyncIterator[Desk]:
+    """The door, served too: the provider's word of an end comes over a real connection, and so does a real browser."""
     house.clock = house.services.clock = Running()
     app = FastAPI()
     app.state.services, app.state.public_url, app.state.staff_door = house.services, URL, True
@@ -128,11 +131,15 @@ async def open_desk(house: House, openid: OpenIdTown) -> AsyncIterator[Desk]:
     for router in (agent_routes, compliance_routes, staff_pages):
         app.include_router(router)
     install_problem_handlers(app, render_error, error_words)
-    app.add_middleware(SecurityHeaders, https=True)
+    if in_a_browser:
+        app.include_router(static_routes)
+        app.add_middleware(CrossSiteWrites, origins=[URL])
+    app.add_middleware(SecurityHeaders, https=not in_a_browser)
     async with serving(app) as port:
+        url = f"http://staff.localhost:{port}" if in_a_browser else URL
         client = await openid.client(
             "desk",
-            f"{URL}/signin/return",
+            f"{url}/signin/return",
             backchannel_logout_uri=f"http://127.0.0.1:{port}/signin/backchannel-logout",
             backchannel_logout_session_required=True,
             require_auth_time=True,
@@ -140,12 +147,12 @@ async def open_desk(house: House, openid: OpenIdTown) -> AsyncIterator[Desk]:
         ports = SignOnPorts(
             label="Banca Esempio ID",
             client=client,
-            redirect_uri=f"{URL}/signin/return",
+            redirect_uri=f"{url}/signin/return",
             roles=ROLES,
             sensitive_acrs=(STRONG,),
             sensitive_for=timedelta(minutes=15),
         )
-        desk = Desk(house, app, openid, ports)
+        desk = Desk(house, app, openid, ports, url)
         desk.settle()
         yield desk
 

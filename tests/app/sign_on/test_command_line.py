@@ -24,8 +24,12 @@ BANK: Final = NewBank(
     bank="Banca Esempio",
     public_url="https://aiuto.bancaesempio.example",
     staff_url="https://desk.bancaesempio.example",
-    phone="800 000 000",
+    phone="+39 02 000000",
+    hours_it="lun-ven",
+    hours_en="Mon-Fri",
     privacy_contact="privacy@bancaesempio.example",
+    admin_login="ada",
+    admin_name="Ada",
 )
 MAIL: Final = """
 [mail]
