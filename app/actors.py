@@ -79,7 +79,7 @@ def audit_name(actor: Actor) -> dict[str, str]:
     """The actor as a leaf names it: a kind and a pseudonymous id, never a person's name."""
     match actor:
         case Staff(role=Role.MACHINE):
-            return {"k": "client", "id": str(actor.id)}
+            return {"k": "client", "id": str(actor.id), "role": actor.role.value}
         case Staff():
             return {"k": "agent", "id": str(actor.id), "role": actor.role.value}
         case Customer():

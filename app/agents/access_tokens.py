@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.actors import Role
+from app.actors import Role, Staff
 from app.agents import queries
 from app.agents.models import AccessToken, MachineClient, StaffAccount
 from app.agents.ports import TokenPorts, TrustedIssuer
 from app.agents.service import actor_of
 from app.audit.service import record
 from app.database import services_of, transaction, upsert
+from app.limits import rates
 from app.permissions import Permission
 from app.services import Services
 from app.sessions import rules
@@ -94,7 +96,19 @@ async def _holder(db: AsyncSession, trusted: TrustedIssuer, read: access_tokens.
             return None
         is_theirs = StaffAccount.login == login.strip().casefold()
         account = await _locked(db, is_theirs, StaffAccount.role != Role.MACHINE.value)
-    return _Holder(account, said) if account is not None and account.active else None
+    if account is not None and not account.active:
+        await _note_leaver(db, account)
+        return None
+    return _Holder(account, said) if account is not None else None
+
+
+async def _note_leaver(db: AsyncSession, account: StaffAccount) -> None:
+    """A good token of somebody who has left: the issuer should know by now. One leaf a minute is enough."""
+    services = services_of(db)
+    key = await services.vault.lookup_hash("leavers-token", str(account.id))
+    if await rates.take(db, key, 1, timedelta(minutes=1), services.clock()):
+        nobody = Staff(account.id, account.id, Role(account.role), "", "")
+        record(db, "staff.refused", stream=f"staff:{account.id}", actor=nobody, data={"reason": "left"})
 
 
 async def _locked(db: AsyncSession, *conditions: Any) -> StaffAccount | None:

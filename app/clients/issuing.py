@@ -111,6 +111,7 @@ async def token(services: Services, ports: IssuerPorts, asked: Asked) -> Issued:
     proof = await _proof(services, ports, found[0], asked)
     try:
         async with transaction(services) as db:
+            await guesses.forgive(db, counter, now)
             return await _issue(db, ports, found[0], judged, proof)
     except _Replayed:
         await _refuse(services, found[0], counter, Declined("invalid_client", 401, "replayed"))
@@ -143,7 +144,9 @@ async def _issue(
     """What must be true is looked at again under the account's lock; then assertion and proof are used up."""
     now = services_of(db).clock()
     account = await db.get_one(StaffAccount, client.id, with_for_update=True, populate_existing=True)
-    if not account.active:
+    current = await db.get_one(MachineClient, client.id, populate_existing=True)
+    # whoever was given new keys meanwhile has proved nothing by the old ones
+    if not account.active or current.leaf_id != client.leaf_id:
         raise TokenNotIssued("invalid_client", 401)
     assertion = granted.assertion
     if not await once.spend(db, "client-assertion", (assertion.client_id, assertion.jti), assertion.void_at):
@@ -186,7 +189,8 @@ async def _refuse(services: Services, client: MachineClient, counter: bytes, dec
     async with transaction(services) as db:
         if declined.error == "invalid_client":
             await guesses.count_wrong(db, counter, POLICY, now)
-        if await rates.take(db, leaves, LEAVES_A_MINUTE, timedelta(minutes=1), now):
+        is_told = declined.error in ("invalid_client", "invalid_scope")
+        if is_told and await rates.take(db, leaves, LEAVES_A_MINUTE, timedelta(minutes=1), now):
             nobody = Staff(client.id, client.id, Role.MACHINE, "", "")
             record(db, "client.refused", stream=f"staff:{client.id}", actor=nobody, data={"reason": declined.reason})
     raise TokenNotIssued(declined.error, declined.status)

@@ -63,7 +63,8 @@ async def add(db: AsyncSession, actor: Actor, new: NewClient) -> MachineClient:
     """Register a program, with an account that no password opens. Raises `ClientTaken`, `ClientUnfit`."""
     _require_manager(actor)
     _check(new)
-    if await accounts.machine_client(db, new.issuer, new.client_id) is not None:
+    login = ":".join(filter(None, ("client", new.issuer, new.client_id)))
+    if (await db.execute(select(StaffAccount.id).where(StaffAccount.login == login))).first() is not None:
         raise ClientTaken
     now = services_of(db).clock()
     client_id, scopes = new_id(now), sorted(new.scopes)
@@ -71,7 +72,7 @@ async def add(db: AsyncSession, actor: Actor, new: NewClient) -> MachineClient:
     leaf_id = record(db, "client.added", stream=f"staff:{client_id}", actor=actor, data=data)
     account = StaffAccount(
         id=client_id,
-        login=":".join(filter(None, ("client", new.issuer, new.client_id))),
+        login=login,
         display_name=new.display_name,
         signature=new.signature,
         role=Role.MACHINE.value,

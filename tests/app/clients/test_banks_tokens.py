@@ -66,7 +66,8 @@ async def test_who_has_left_is_out_at_once_with_tokens_that_are_valid_still(door
     assert await door.status(used) == 200
     anna = staff_named(door.house, "anna")
     await door.house.act(lambda db: agents.deactivate(db, door.house.ada, anna.id, "left"))
-    assert (await door.status(used), await door.status(unused)) == (401, 401)
+    assert [await door.status(token) for token in (used, unused, unused)] == [401, 401, 401]
+    assert [leaf["data"]["reason"] for leaf in await door.house.leaves("staff.refused")] == ["left"]
 
 
 async def test_a_token_can_be_ended_and_neither_it_nor_its_twin_comes_back(door: Door) -> None:

@@ -288,6 +288,8 @@ async def test_a_forgery_gets_no_token(door: Door, crm: SigningKey, thief: Signi
     assert answer.json() == {"error": word}
     assert answer.status_code == (401 if word == "invalid_client" else 400)
     assert answer.headers["cache-control"] == "no-store"
+    refusals = [leaf["data"]["reason"] for leaf in await door.house.leaves("client.refused")]
+    assert word in ("invalid_client", "invalid_scope") or refusals == []
     allowed = 1 if name in ("a second time", "with a proof that is spent") else 0
     assert len(await door.house.all(AccessToken)) == issued + allowed
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from app.agents.models import AccessToken, StaffAccount
-from app.clients import service
+from app.clients import issuing, service
+from app.http.logs import configure_logging
 from app.sessions.models import Session
 from security.access_tokens import read_access_token
 from security.encoding import unb64url
@@ -196,6 +200,40 @@ async def test_ten_wrong_proofs_from_one_network_close_the_door_for_this_name_an
     assert len(await door.house.leaves("client.refused")) == 10
     door.house.clock.pass_by(minutes=1, seconds=1)
     assert await door.token(crm)
+
+
+async def test_a_right_assertion_ends_a_row_of_wrong_ones(door: Door, crm: SigningKey, thief: SigningKey) -> None:
+    await door.register(crm)
+    for _ in range(3):
+        for _ in range(9):
+            await door.ask(door.form(thief))
+        assert await door.token(crm)
+
+
+async def test_keys_that_were_replaced_while_it_was_judged_prove_nothing(
+    door: Door, crm: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request has been judged by the old keys; before its token is written, they end."""
+    await door.register(crm)
+    fresh = [SigningKey.new().public_jwk()]
+    really = issuing._proof
+
+    async def late(*arguments: Any) -> Any:
+        await door.house.act(lambda db: service.rotate(db, OPERATOR, "crm", fresh, timedelta()))
+        return await really(*arguments)
+
+    monkeypatch.setattr(issuing, "_proof", late)
+    assert (await door.ask(door.form(crm))).json() == {"error": "invalid_client"}
+    assert await door.house.all(AccessToken) == []
+
+
+async def test_the_library_never_logs_a_token(door: Door, crm: SigningKey, caplog: pytest.LogCaptureFixture) -> None:
+    configure_logging(io.StringIO(), logging.DEBUG)
+    await door.register(crm)
+    with caplog.at_level(logging.DEBUG):
+        token = await door.token(crm)
+    assert not logging.getLogger("authlib.oauth2.rfc6749").isEnabledFor(logging.DEBUG)
+    assert token not in caplog.text
 
 
 async def test_a_program_cannot_sign_in_with_a_password(door: Door, crm: SigningKey) -> None:
