@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.checks import databases, files, outside
+from app.checks import databases, files, outside, staff
 from app.checks.finding import Colour, Finding
 from app.database import create_engines
 from app.key_files import KEK_FILE, KeyFileRefused
@@ -59,6 +59,8 @@ async def _outside(settings: Settings, parts: Parts | None) -> list[Finding]:
     found = [*outside.networks(given), *outside.providers(given), *outside.senders(settings, given)]
     found += await _looked("networks", lambda: outside.accounts(given))
     found += await _looked("token issuers", lambda: outside.token_issuers(settings))
+    found += await _looked(staff.PART, lambda: staff.sign_in(settings, system_clock()))
+    found += staff.provisioning(settings)
     found += await _looked("providers", lambda: outside.reachable(given, system_clock()))
     return found + await _looked("directory", lambda: outside.directory(settings, given.directory))
 

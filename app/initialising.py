@@ -78,11 +78,12 @@ csv = "customers.csv"
 # Who identifies customers by redirect. Only the acr values listed here count for more than level 2.
 # [[identity_providers]]
 # name = "bank-login"
+# kind = "oidc"
 # label = "Bank login"
 # url = "https://id.bank.example"
 # client_id = "riserbo"
-# secret_file = "keys/bank-login-secret"
-# relay_resistant = {{ "https://www.spid.gov.it/SpidL2" = 3 }}
+# key_file = "keys/bank-login.json"  # riserbo keys client bank-login
+# relay_resistant = {{ "urn:bank.example:app-on-this-device" = 3 }}
 """
 
 

@@ -156,8 +156,9 @@ def make_client_key_file(path: Path) -> None:
 
 
 def read_client_key(path: Path) -> jwts.SigningKey:
-    """The pair of a file; raises `KeyFileRefused`."""
+    """The pair of a file; raises `KeyFileRefused`, also for one that others can read."""
     try:
+        _require_private(path)
         return jwts.SigningKey.of_jwk(_read(path))
     except SecurityError:
         raise KeyFileRefused(f"{path.name} is no private key on P-256") from None
@@ -168,8 +169,7 @@ def check_key_file(path: Path, *, demo: bool) -> None:
     document = _read(path)
     if document.get("demo") and not demo:
         raise KeyFileRefused(f"{path.name} was made for the demonstration; make real keys with `riserbo init`")
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise KeyFileRefused(f"{path.name} can be read by others; allow only its owner (chmod 600)")
+    _require_private(path)
     if "keys" in document:
         try:
             versions = {int(number): Secret(unb64url(text)) for number, text in document["keys"].items()}
@@ -178,6 +178,11 @@ def check_key_file(path: Path, *, demo: bool) -> None:
             raise KeyFileRefused(f"{path.name} holds a weak or damaged key ({type(fault).__name__})") from None
     if path.name == TOKEN_KEY_FILE:
         TokenKeyFile(path).current()
+
+
+def _require_private(path: Path) -> None:
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyFileRefused(f"{path.name} can be read by others; allow only its owner (chmod 600)")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -69,7 +69,9 @@ class IdentityProviderSettings(_Part):
     prompt: str = "login"
 
     @model_validator(mode="after")
-    def _is_known_by_one_thing(self) -> Self:
+    def _is_whole(self) -> Self:
+        if not self.url.startswith("https://"):
+            raise ValueError("a provider's address begins with https://")
         if self.kind == "http" and (self.secret_file is None or self.key_file is not None):
             raise ValueError("a provider of kind http knows us by secret_file")
         if (self.secret_file is None) == (self.key_file is None):

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from app import doctor, key_files, migrating
 from app.actors import Role
 from app.binding.identity_provider import OfferedProvider
+from app.binding.openid_provider import OpenIdProvider
 from app.channels.ports import Connector, SignIn
 from app.checks import databases, triggers
 from app.checks.finding import Colour, Finding
@@ -27,11 +28,12 @@ from app.initialising import NewBank, initialise
 from app.main import Parts, outbound_from, parts_from
 from app.notifications.senders import Senders, SmtpMail, SmtpServer
 from app.permissions import Level
-from app.settings import DirectorySettings, MailSettings, Settings, load_settings
+from app.settings import DirectorySettings, IdentityProviderSettings, MailSettings, Settings, load_settings
 from tests.app.command_line import CommandLine
 from tests.migrations.conftest import settings_for
 from tests.support.databases import DatabaseUrls
 from tests.support.postgres import APP, OWNER, PostgresServer
+from tests.support.scripted_openid import ScriptedProvider, metadata
 
 PASSWORD = "correct horse battery staple"
 BANK = NewBank(
@@ -225,6 +227,37 @@ def test_stubs_and_weak_providers_are_told(bank: Path) -> None:
     findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(weak,))))
     assert _of(findings, "ways to prove").colour is Colour.YELLOW
     assert any("relay-resistant" in one.text for one in findings if one.part == "provider push")
+
+
+def test_providers_are_asked_how_they_stand(bank: Path) -> None:
+    settings = load_settings(bank)
+
+    def looked_at(provider: ScriptedProvider) -> list[tuple[Colour, str]]:
+        port = OpenIdProvider("login", provider.client(), {"high": Level.L3})
+        offered = OfferedProvider("login", "Bank login", port, {"high": Level.L3}, look=port.look)
+        findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(offered,))))
+        return [(one.colour, one.text) for one in findings if one.part == "provider login"]
+
+    green = (Colour.GREEN, "Bank login")
+    assert looked_at(ScriptedProvider()) == [green, (Colour.GREEN, "answers for its issuer, with keys")]
+    plain = looked_at(ScriptedProvider(metadata(pushed_authorization_request_endpoint=None)))
+    assert plain[-1] == (Colour.YELLOW, "takes no pushed requests")
+    gone = looked_at(ScriptedProvider(down={"/.well-known/openid-configuration"}))
+    assert gone == [green, (Colour.RED, "cannot be reached (OutboundError)")]
+    other = looked_at(ScriptedProvider(metadata(issuer="https://other.example")))
+    assert other == [green, (Colour.RED, "answers, but cannot be used (metadata_of_another_issuer)")]
+
+
+def test_a_key_for_a_provider_that_others_can_read_is_told(bank: Path) -> None:
+    key_files.make_client_key_file(bank / "keys" / "login.json")
+    provider = IdentityProviderSettings(
+        name="login", label="L", kind="oidc", url="https://id.example", client_id="x", key_file=Path("keys/login.json")
+    )
+    settings = load_settings(bank).model_copy(update={"identity_providers": [provider]})
+    (bank / "keys" / "login.json").chmod(0o644)
+    findings = asyncio.run(doctor.examine(settings))
+    assert _of(findings, "key of login").colour is Colour.RED
+    assert "600" in _of(findings, "secrets").text
 
 
 def test_a_missing_secret_is_told_and_the_rest_looked_at(bank: Path) -> None:

@@ -6,11 +6,16 @@ import json
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from app import key_files
+from app.commands.key_rotation import new_client_key
+from app.commands.wrong_use import WrongUse
 from app.key_files import KeyFileRefused
+from app.settings import Settings
 from app.vault import KeyFile
 from security.encoding import b64url
 
@@ -144,3 +149,36 @@ def test_what_holds_no_token_key_is_refused(tmp_path: Path, content: str) -> Non
     with pytest.raises(KeyFileRefused, match="no token key"):
         key_files.check_key_file(path, demo=False)
     assert key_files.needed(tmp_path)[-1] == key_files.TOKEN_KEY_FILE
+
+
+def test_a_client_key_is_private_from_birth_and_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "bank-login.json"
+    key_files.make_client_key_file(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    key = key_files.read_client_key(path)
+    assert "d" not in key.public_jwk()
+    assert key.kid == key_files.read_client_key(path).kid
+    path.chmod(0o644)
+    with pytest.raises(KeyFileRefused, match="600"):
+        key_files.read_client_key(path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"kty": "oct", "k": "AAAA"}', "nothing"])
+def test_what_is_no_key_pair_is_no_client_key(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bank-login.json"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(KeyFileRefused):
+        key_files.read_client_key(path)
+    with pytest.raises(KeyFileRefused, match="missing"):
+        key_files.read_client_key(tmp_path / "nowhere.json")
+
+
+def test_the_command_makes_a_client_key_once_and_shows_its_public_half(tmp_path: Path) -> None:
+    settings = cast(Settings, SimpleNamespace(keys=tmp_path))
+    shown = json.loads(new_client_key(settings, "bank-login"))
+    assert shown == key_files.read_client_key(tmp_path / "bank-login.json").public_jwk()
+    for name in ("bank-login", "../elsewhere", "Bank", ""):
+        with pytest.raises(WrongUse):
+            new_client_key(settings, name)
+    assert [path.name for path in tmp_path.iterdir()] == ["bank-login.json"]

@@ -119,3 +119,35 @@ def test_settings_cannot_change_while_serving(tmp_path: Path) -> None:
     settings: Settings = load_settings(written(tmp_path))
     with pytest.raises(ValidationError):
         settings.bank = "Other"
+
+
+PROVIDER = {"name": "login", "label": "Bank login", "url": "https://id.bank.example", "client_id": "riserbo"}
+
+
+def test_a_provider_is_known_by_a_key_or_a_secret() -> None:
+    by_key = IdentityProviderSettings.model_validate({**PROVIDER, "kind": "oidc", "key_file": "keys/login.json"})
+    assert (by_key.claim, by_key.named_by, by_key.tells_when) == ("sub", "subject", True)
+    by_secret = IdentityProviderSettings.model_validate({**PROVIDER, "kind": "oidc", "secret_file": "keys/login"})
+    assert by_secret.key_file is None
+    assert IdentityProviderSettings.model_validate({**PROVIDER, "secret_file": "keys/login"}).kind == "http"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"kind": "oidc"},
+        {"kind": "oidc", "key_file": "a", "secret_file": "b"},
+        {"kind": "http", "key_file": "a"},
+        {"kind": "http", "key_file": "a", "secret_file": "b"},
+        {"kind": "saml", "secret_file": "b"},
+        {"kind": "oidc", "secret_file": "b", "named_by": "email"},
+        {"kind": "oidc", "secret_file": "b", "scope": "profile"},
+        {"kind": "oidc", "secret_file": "b", "url": "http://id.bank.example"},
+        {"kind": "oidc", "secret_file": "b", "relay_resistant": {"any": 2}},
+        {"kind": "oidc", "secret_file": "b", "name": "Bank Login"},
+    ],
+)
+def test_a_provider_that_cannot_work_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        IdentityProviderSettings.model_validate({**PROVIDER, **wrong})

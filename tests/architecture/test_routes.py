@@ -34,6 +34,7 @@ ANYBODY: dict[str, dict[str, str]] = {
         "GET /not-me": "whoever got a notice, on whatever device",
         "POST /not-me": "the reference of the notice is the proof",
         "GET /privacy": "the notice itself",
+        "GET /oauth/jwks.json": "the public keys by which identity providers know the bank",
         "GET /trust.json": "the public keys that check a receipt",
     },
     "staff": BOTH_DOORS
