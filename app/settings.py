@@ -110,7 +110,7 @@ StaffRole = Literal["agent", "supervisor", "compliance", "administrator"]
 
 
 class ScimSettings(_Part):
-    """Staff accounts by SCIM. `roles` maps the client's own names; `token_file` holds the SHA-256 of a token of its own."""
+    """Staff accounts by SCIM. `roles` maps the client's own names; `token_file` holds the hash of a token of its own."""
 
     roles: dict[str, StaffRole] = {}
     default_role: StaffRole | None = None
@@ -120,8 +120,8 @@ class ScimSettings(_Part):
 class StaffSignOnSettings(_Part):
     """The bank's own sign-in for the console, by OpenID Connect; with it, passwords of our own are sealed.
 
-    `account_claim` names the account as what `named_by` says, until it is linked with the provider's subject. `roles` maps
-    the values of `roles_claim`; without it the account's role stands. `sensitive_acrs` are what exports need.
+    `account_claim` names the account as what `named_by` says, until it is linked with the provider's subject. `roles`
+    maps the values of `roles_claim`; without it the account's role stands. `sensitive_acrs` are what exports need.
     """
 
     label: Annotated[str, Field(min_length=1, max_length=60)]

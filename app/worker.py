@@ -167,7 +167,13 @@ class Worker:
     async def _forget_old(self) -> None:
         self._house.services.vault.forget_expired()
         now = self._house.services.clock()
-        for forget_old in (idempotency.forget_old, guesses.forget_old, rates.forget_old, once.forget_old, flows.forget_old):
+        for forget_old in (
+            idempotency.forget_old,
+            guesses.forget_old,
+            rates.forget_old,
+            once.forget_old,
+            flows.forget_old,
+        ):
             async with transaction(self._house.services) as db:
                 await forget_old(db, now)
 

@@ -27,9 +27,7 @@ class LoggedOut:
     void_at: datetime
 
 
-def verify_logout_token(
-    token: str, keys: VerificationKeys, issuer: str, client_id: str, now: datetime
-) -> LoggedOut:
+def verify_logout_token(token: str, keys: VerificationKeys, issuer: str, client_id: str, now: datetime) -> LoggedOut:
     """What the token says; raises `TokenRefused`. That it counts once is for the caller (`jti`)."""
     expected = Expected(
         issuer=issuer,

@@ -38,9 +38,9 @@ SUBJECT = {"it": "Riserbo: accesso d'emergenza", "en": "Riserbo: emergency acces
 
 
 async def unseal(
-    db: AsyncSession, actor: Actor, local: LocalSignIn, staff_id: UUID, lifetime: timedelta, reason: str
+    db: AsyncSession, actor: Actor, local: LocalSignIn, staff_id: UUID, *, lifetime: timedelta, reason: str
 ) -> datetime:
-    """Let the account sign in with its password until the time returned. Raises `NotFound` for one without a password."""
+    """Let the account sign in with its password until the time returned. Raises `NotFound` where it has none."""
     account = await db.get(StaffAccount, staff_id, with_for_update=True)
     if account is None or not account.active or not account.password_hash or account.role == Role.MACHINE.value:
         raise NotFound

@@ -30,7 +30,10 @@ async def sign_in(settings: Settings, now: datetime) -> list[Finding]:
     if not wanted.sensitive_acrs:
         found.append(Finding(PART, Colour.YELLOW, "no sensitive_acrs: any recent sign-in makes exports"))
     bad = "no break_glass: while the provider is away nobody comes in"
-    return [*found, judged("break-glass", wanted.break_glass, "sealed, and can be opened", bad, otherwise=Colour.YELLOW)]
+    return [
+        *found,
+        judged("break-glass", wanted.break_glass, "sealed, and can be opened", bad, otherwise=Colour.YELLOW),
+    ]
 
 
 def provisioning(settings: Settings) -> list[Finding]:

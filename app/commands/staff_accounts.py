@@ -60,7 +60,7 @@ async def break_glass(
             if lifetime is None:
                 await glass.seal_again(db, operator, house.local, staff_id)
                 return f"{login} is sealed again"
-            until = await glass.unseal(db, operator, house.local, staff_id, lifetime, reason)
+            until = await glass.unseal(db, operator, house.local, staff_id, lifetime=lifetime, reason=reason)
         except NotFound:
             raise WrongUse(f"{login} has no password here, has left, or was never opened") from None
     return f"{login} may sign in with password and code until {until.isoformat(timespec='minutes')}"

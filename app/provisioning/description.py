@@ -26,7 +26,7 @@ def configuration(base_url: str) -> dict[str, Any]:
             {
                 "type": "oauthbearertoken",
                 "name": "Bearer token",
-                "description": "An access token of a registered program with the scope scim, or the installation's own.",
+                "description": "A registered program's access token with the scope scim, or the installation's own.",
                 "specUri": "https://www.rfc-editor.org/info/rfc6750",
                 "primary": True,
             }

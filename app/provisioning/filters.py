@@ -1,4 +1,4 @@
-"""The filters that provisioning clients look an account up by (RFC 7644 section 3.4.2.2): one attribute, `eq`, a text."""
+"""The filters that clients look an account up by (RFC 7644 section 3.4.2.2): one attribute, `eq`, a text."""
 
 from __future__ import annotations
 

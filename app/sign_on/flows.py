@@ -1,4 +1,4 @@
-"""One redirect to the provider: a single-use row bound to the browser, with state, nonce, PKCE and a key for the tokens."""
+"""One redirect to the provider: a single-use row of one browser, with state, nonce, PKCE and a key for the tokens."""
 
 from __future__ import annotations
 

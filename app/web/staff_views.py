@@ -78,7 +78,7 @@ class Departing(Page):
 
 @dataclass(frozen=True, kw_only=True)
 class Arrived(Page):
-    """Signed in. The next page opens from this one of ours: a strict cookie does not travel with a return from elsewhere."""
+    """Signed in. The next page opens from this one: a strict cookie does not travel with a return from elsewhere."""
 
     TEMPLATE = "staff/arrived.html"
 

@@ -85,7 +85,17 @@ ODD_IDS: Final = ("x", "-1", "1" * 500, "..%2f..", "é", "00000000-0000-0000-000
 ODD_NUMBERS: Final = ("-1", "abc", "1.5", "", "٣", "9" * 30, str(2**63), str(2**63 - 1), str(2**53), "1,2")
 NAMES: Final = ("after", "limit", "cursor", "room", "lang", "said", "status", "assigned", "network", "v", "export")
 # These read no body; what they do is the matter of other tests.
-WITHOUT_BODY: Final = frozenset({"/c/{slug}/start", "/room/leave", "/signout", "/cases/{case_id}/claim", "/csp-report", "/signin/provider", "/signin/again"})
+WITHOUT_BODY: Final = frozenset(
+    {
+        "/c/{slug}/start",
+        "/room/leave",
+        "/signout",
+        "/cases/{case_id}/claim",
+        "/csp-report",
+        "/signin/provider",
+        "/signin/again",
+    }
+)
 # Forged as well as wrong: whatever a client says of level, binding or author is no field of ours.
 FORGED: Final = (
     "level",

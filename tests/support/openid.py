@@ -99,7 +99,6 @@ class OpenIdTown:
         secret = None if by_key else Secret(made["client_secret"].encode())
         return OAuthClient(self.server(name), made["client_id"], key=key if by_key else None, secret=secret)
 
-
     async def log_out(self, name: str, client_id: str, account: str, sid: str) -> dict[str, Any]:
         """The provider tells a client that a session is over; gives the status that it heard."""
         async with _at(self.issuers[name]) as http:

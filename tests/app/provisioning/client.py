@@ -91,6 +91,7 @@ async def open_client(house: House) -> AsyncIterator[Client]:
 
 async def signed_in(house: House, account_id: Any, kind: str = rules.API) -> str:
     """A live token of an account."""
+
     async def start(db: Any) -> str:
         return (await sessions.start_staff(db, account_id, house.clock(), kind=kind)).token
 

@@ -7,13 +7,13 @@ import time
 from typing import Any
 from uuid import UUID
 
+from app.actors import SYSTEM, Staff
+from app.agents import service as agents
 from app.agents.models import StaffAccount
 from app.clients import service as clients
 from app.clients.service import NewClient
 from app.conversations.items import Ended
 from app.conversations.stream import begin_watch, staff_stream
-from app.actors import SYSTEM, Staff
-from app.agents import service as agents
 from app.provisioning.rules import ProvisioningPorts
 from app.sessions import rules
 from app.sessions import service as sessions
@@ -44,10 +44,12 @@ async def test_a_leavers_open_stream_ends_within_a_second(client: Client) -> Non
     watch = await begin_watch(house.services, staff, room.id, 0)
     stream = staff_stream(house.services, staff, watch)
     items: list[Any] = []
+    began = asyncio.Event()
 
     async def read() -> float:
         async for item in stream:
             items.append(item)
+            began.set()
             if isinstance(item, Ended):
                 break
         return time.monotonic()
@@ -55,8 +57,7 @@ async def test_a_leavers_open_stream_ends_within_a_second(client: Client) -> Non
     reading = asyncio.create_task(read())
     await house.say(room, "Buongiorno, ci siete?")
     async with asyncio.timeout(10):
-        while not items:
-            await asyncio.sleep(0.01)
+        await began.wait()
     begun = time.monotonic()
     assert (await client.patch(account_id, LEAVING)).status_code == 200
     async with asyncio.timeout(10):
@@ -75,7 +76,8 @@ async def test_tokens_and_sessions_of_a_leaver_are_over_and_stay_so(client: Clie
     assert left.json()["active"] is False
     assert (await client.wire.get("/api/v1/staff/me", headers=headers)).status_code == 401
     rows = [one for one in await client.house.all(Session) if one.staff_id == UUID(account_id)]
-    assert rows and all(one.ended_at is not None for one in rows)
+    assert rows
+    assert all(one.ended_at is not None for one in rows)
     leaves = await client.house.leaves("staff.deactivated")
     assert [leaf["actor"]["k"] for leaf in leaves] == ["client"]
     back = await client.patch(account_id, {**LEAVING, "value": True})

@@ -33,7 +33,9 @@ async def test_a_joiner_is_an_account_without_a_password_and_a_leaf_of_the_clien
     assert leaf["data"] == {"role": "agent"}
 
 
-@pytest.mark.parametrize("text", ['userName eq "Giulia.Rossi"', 'externalId eq "ext-giulia.rossi"', 'USERNAME EQ "giulia.rossi"'])
+@pytest.mark.parametrize(
+    "text", ['userName eq "Giulia.Rossi"', 'externalId eq "ext-giulia.rossi"', 'USERNAME EQ "giulia.rossi"']
+)
 async def test_an_account_is_found_by_the_filters_that_clients_use(client: Client, text: str) -> None:
     made = await client.joins()
     await client.joins("marco.bianchi")
@@ -174,7 +176,11 @@ async def test_every_refusal_of_the_door_speaks_scim(client: Client) -> None:
 
 async def test_it_says_what_it_can(client: Client) -> None:
     config = (await client.send("GET", "/ServiceProviderConfig")).json()
-    assert (config["patch"]["supported"], config["bulk"]["supported"], config["etag"]["supported"]) == (True, False, True)
+    assert (config["patch"]["supported"], config["bulk"]["supported"], config["etag"]["supported"]) == (
+        True,
+        False,
+        True,
+    )
     types, schemas = [(await client.send("GET", path)).json() for path in ("/ResourceTypes", "/Schemas")]
     assert [one["endpoint"] for one in types["Resources"]] == ["/Users"]
     assert {one["name"] for one in schemas["Resources"][0]["attributes"]} >= {"userName", "active", "roles"}

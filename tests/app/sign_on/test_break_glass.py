@@ -45,7 +45,9 @@ async def come(desk: Desk, browser: httpx2.AsyncClient, login: str = "ada") -> h
 async def opened(desk: Desk, login: str = "ada", tell: str = TELL) -> None:
     local = LocalSignIn(sealed=True, tell=tell)
     staff_id = desk.house.staff[login].id
-    await desk.house.act(lambda db: break_glass.unseal(db, ROOT, local, staff_id, HOURS, "provider_down"))
+    await desk.house.act(
+        lambda db: break_glass.unseal(db, ROOT, local, staff_id, lifetime=HOURS, reason="provider_down")
+    )
 
 
 async def notices(desk: Desk) -> list[tuple[str, str]]:
@@ -111,7 +113,7 @@ async def test_only_an_account_with_a_password_can_be_opened(desk: Desk) -> None
     local = LocalSignIn(sealed=True, tell=TELL)
 
     async def unseal(db: Any) -> None:
-        await break_glass.unseal(db, ROOT, local, account_id, HOURS, "x")
+        await break_glass.unseal(db, ROOT, local, account_id, lifetime=HOURS, reason="x")
 
     with pytest.raises(NotFound):
         await desk.house.act(unseal)

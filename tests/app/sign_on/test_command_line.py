@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from app import key_files
+from app.checks import staff
+from app.checks.finding import Colour
 from app.commands import operating
 from app.initialising import NewBank, initialise
 from app.settings import load_settings
@@ -80,11 +83,14 @@ def leaves(bank: Path) -> list[dict[str, Any]]:
 
 def test_an_account_for_somebody_who_signs_in_elsewhere_has_no_password(bank: Path, riserbo: CommandLine) -> None:
     done = riserbo(
-        *("agents", "add", "--dir", bank, "--login", "Olga.N", "--name", "Olga N", "--role", "compliance"), "--elsewhere"
+        *("agents", "add", "--dir", bank, "--login", "Olga.N", "--name", "Olga N", "--role", "compliance"),
+        "--elsewhere",
     )
     assert (done.status, "otpauth" in done.out) == (0, False)
     connection = sqlite3.connect(bank / "riserbo.db")
-    row = connection.execute("SELECT login, role, password_hash FROM staff_accounts WHERE login LIKE 'olga%'").fetchone()
+    row = connection.execute(
+        "SELECT login, role, password_hash FROM staff_accounts WHERE login LIKE 'olga%'"
+    ).fetchone()
     connection.close()
     assert row == ("olga.n", "compliance", "")
 
@@ -146,3 +152,25 @@ def test_settings_that_make_no_sense_are_refused(bank: Path, more: str, why: str
     settle(bank, more)
     with pytest.raises(ValidationError, match=why):
         load_settings(bank)
+
+
+def test_the_doctor_says_how_staff_comes_in(bank: Path) -> None:
+    now = datetime.now(UTC)
+    here = asyncio.run(staff.sign_in(load_settings(bank), now))
+    assert [one.colour for one in here] == [Colour.GREEN]
+    settle(bank, MAIL + SIGN_ON)
+    key_files.make_client_key_file(bank / "keys" / "desk.json")
+    away = load_settings(bank).model_copy(update={"internal_hosts": {"login.bank.example": "127.0.0.1:1"}})
+    told = asyncio.run(staff.sign_in(away, now))
+    assert [one.colour for one in told] == [Colour.RED, Colour.YELLOW, Colour.GREEN]
+    assert "cannot be reached" in told[0].text
+
+
+def test_the_doctor_says_what_provisioning_can_give(bank: Path) -> None:
+    assert staff.provisioning(load_settings(bank)) == []
+    settle(bank, '\n[scim.roles]\n"Desk" = "agent"\n')
+    [fine] = staff.provisioning(load_settings(bank))
+    assert (fine.colour, fine.text) == (Colour.GREEN, "gives agent")
+    settle(bank, '"Admins" = "administrator"\n')
+    [risky] = staff.provisioning(load_settings(bank))
+    assert risky.colour is Colour.YELLOW

@@ -43,11 +43,12 @@ async def test_a_session_that_ends_there_ends_here_with_its_stream_within_a_seco
         staff = await _actor(desk, account_id)
         room = await house.room(by=staff)
         watch = await begin_watch(house.services, staff, room.id, 0)
-        stream, items = staff_stream(house.services, staff, watch), []
+        stream, items, began = staff_stream(house.services, staff, watch), [], asyncio.Event()
 
         async def read() -> float:
             async for item in stream:
                 items.append(item)
+                began.set()
                 if isinstance(item, Ended):
                     break
             return time.monotonic()
@@ -55,8 +56,7 @@ async def test_a_session_that_ends_there_ends_here_with_its_stream_within_a_seco
         reading = asyncio.create_task(read())
         await house.say(room, "Buongiorno?")
         async with asyncio.timeout(10):
-            while not items:
-                await asyncio.sleep(0.01)
+            await began.wait()
         begun = time.monotonic()
         assert await at_the_provider(desk, "giulia", await sid_of(desk)) == 200
         async with asyncio.timeout(10):
