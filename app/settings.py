@@ -110,7 +110,7 @@ StaffRole = Literal["agent", "supervisor", "compliance", "administrator"]
 
 
 class ScimSettings(_Part):
-    """Staff accounts by SCIM. `roles` maps the client's own names; `token_file` holds the hash of a token of its own."""
+    """Staff accounts by SCIM. `roles` maps the client's own names; `token_file` keeps the hash of its token."""
 
     roles: dict[str, StaffRole] = {}
     default_role: StaffRole | None = None

@@ -7,7 +7,14 @@ from typing import Final
 import pytest
 
 from security.errors import SecurityError
-from tests.security import forged_access_tokens, forged_assertions, forged_dpop, forged_id_tokens, forged_jwts, forged_logout_tokens
+from tests.security import (
+    forged_access_tokens,
+    forged_assertions,
+    forged_dpop,
+    forged_id_tokens,
+    forged_jwts,
+    forged_logout_tokens,
+)
 from tests.security.forgery import Forgery, word
 
 TABLES: Final[dict[str, dict[str, Forgery]]] = {

@@ -149,6 +149,7 @@ async def open_desk(house: House, openid: OpenIdTown, *, in_a_browser: bool = Fa
             client=client,
             redirect_uri=f"{url}/signin/return",
             roles=ROLES,
+            acrs=(WEAK, STRONG),
             sensitive_acrs=(STRONG,),
             sensitive_for=timedelta(minutes=15),
         )

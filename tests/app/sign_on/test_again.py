@@ -48,7 +48,7 @@ async def test_a_weak_or_an_old_sign_in_is_not_enough(desk: Desk) -> None:
     await desk.hire("olga.audit", Role.COMPLIANCE)
     for how in ({"acr": WEAK}, {"when": int(time.time()) - 3600}):
         async with desk.browser() as browser:
-            await desk.sign_in(browser, "olga-audit", **how)  # type: ignore[arg-type]
+            await desk.sign_in(browser, "olga-audit", **how)
             assert await desk.is_in(browser)
             assert await ask(browser) == 401
     assert await desk.house.leaves("export.requested") == []

@@ -17,7 +17,7 @@ from app.conversations.items import Ended
 from app.conversations.stream import begin_watch, staff_stream
 from app.sessions.models import Session
 from app.sign_on.models import SignOnSession
-from security.jwts import SigningKey
+from security.jwts import SigningKey, VerificationKeys
 from security.logout_tokens import EVENT
 from tests.app.sign_on.desk import Desk
 
@@ -43,7 +43,8 @@ async def test_a_session_that_ends_there_ends_here_with_its_stream_within_a_seco
         staff = await _actor(desk, account_id)
         room = await house.room(by=staff)
         watch = await begin_watch(house.services, staff, room.id, 0)
-        stream, items, began = staff_stream(house.services, staff, watch), [], asyncio.Event()
+        stream, began = staff_stream(house.services, staff, watch), asyncio.Event()
+        items: list[Any] = []
 
         async def read() -> float:
             async for item in stream:
@@ -106,15 +107,13 @@ async def _told(browser: httpx2.AsyncClient, token: str) -> int:
 
 def _believe(desk: Desk, key: SigningKey) -> None:
     """The provider publishes this key."""
-    from security.jwts import VerificationKeys
-
     server = desk.ports.client.server
     published = VerificationKeys.of_jwks({"keys": [key.public_jwk()]})
 
     async def checked(check: Any, _now: Any) -> Any:
         return check(published)
 
-    server.checked = checked  # type: ignore[method-assign]
+    server.checked = checked  # type: ignore[method-assign, assignment]
 
 
 def _token(desk: Desk, key: SigningKey, **changes: Any) -> str:
