@@ -8,7 +8,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, PrimaryKeyConstraint, Uniqu
 from migrations import triggers
 from migrations.columns import BYTES, MOMENT, TEXT, UUID, leaf_key
 
-revision = "0012"
+revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
@@ -59,9 +59,9 @@ def _subjects() -> None:
         Column("linked_at", MOMENT, nullable=False),
         Column("leaf_id", UUID, nullable=False),
         PrimaryKeyConstraint("id", name="pk_staff_subjects"),
-        ForeignKeyConstraint(["staff_id"], ["staff_accounts.id"], name="fk_staff_subjects_staff_id"),
         UniqueConstraint("issuer", "subject", name="uq_staff_subjects_issuer_subject"),
         UniqueConstraint("issuer", "staff_id", name="uq_staff_subjects_issuer_staff_id"),
+        ForeignKeyConstraint(["staff_id"], ["staff_accounts.id"], name="fk_staff_subjects_staff_id"),
         UniqueConstraint("leaf_id", name="uq_staff_subjects_leaf_id"),
         leaf_key("staff_subjects"),
         sqlite_strict=True,
