@@ -82,7 +82,7 @@ def folded(document: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
         name = names.get(given.lower())
         if name is not None:
             if name in found:
-                raise ScimRefused("invalidSyntax")
+                raise ScimRefused(kind="invalidSyntax")
             found[name] = value
     return found
 
@@ -96,7 +96,7 @@ def read_person(document: Mapping[str, Any]) -> Person:
         user = _User.model_validate(known)
     except ValidationError as wrong:
         where = str(wrong.errors()[0]["loc"][0])
-        raise ScimRefused("invalidValue", f"The value of {where} cannot be used.") from None
+        raise ScimRefused(f"The value of {where} cannot be used.", kind="invalidValue") from None
     name = user.name or _Name()
     return Person(
         user_name=user.userName.casefold(),

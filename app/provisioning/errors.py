@@ -11,7 +11,7 @@ class ScimRefused(BadRequest):
     code = "scim_refused"
     message = "This provisioning request cannot be carried out as it is written."
 
-    def __init__(self, kind: str, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, *, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
 

@@ -37,14 +37,14 @@ def read_wanted(text: str | None, start: str | None, count: str | None) -> Wante
 def _read_filter(text: str) -> tuple[str, str]:
     found = _EQUALS.fullmatch(text) if len(text) <= LONGEST else None
     if found is None:
-        raise ScimRefused("invalidFilter")
+        raise ScimRefused(kind="invalidFilter")
     try:
         value = json.loads(found.group(2), strict=True)
         value.encode()
     except ValueError:
-        raise ScimRefused("invalidFilter") from None
+        raise ScimRefused(kind="invalidFilter") from None
     if "\0" in value:
-        raise ScimRefused("invalidFilter")
+        raise ScimRefused(kind="invalidFilter")
     return found.group(1).lower(), value
 
 
@@ -52,5 +52,5 @@ def _number(text: str | None, default: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise ScimRefused("invalidValue")
+        raise ScimRefused(kind="invalidValue")
     return int(text)

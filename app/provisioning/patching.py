@@ -35,11 +35,11 @@ def patched(current: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, An
     """The document after all operations, or `ScimRefused` and none of them."""
     operations = folded(body, {"operations": "Operations"}).get("Operations")
     if not isinstance(operations, list) or not 0 < len(operations) <= MOST_OPERATIONS:
-        raise ScimRefused("invalidSyntax")
+        raise ScimRefused(kind="invalidSyntax")
     document = {name: _copied(value) for name, value in current.items()}
     for one in operations:
         if not isinstance(one, dict):
-            raise ScimRefused("invalidSyntax")
+            raise ScimRefused(kind="invalidSyntax")
         _operate(document, folded(one, _OPERATION))
     return document
 
@@ -52,15 +52,15 @@ def _operate(document: dict[str, Any], operation: Mapping[str, Any]) -> None:
     op = operation.get("op")
     verb = op.lower() if isinstance(op, str) else ""
     if verb not in ("add", "replace", "remove"):
-        raise ScimRefused("invalidSyntax")
+        raise ScimRefused(kind="invalidSyntax")
     path, value = operation.get("path"), operation.get("value")
     if path is not None:
         _apply(document, verb, _target(path), value, named=True)
         return
     if verb == "remove":
-        raise ScimRefused("noTarget")
+        raise ScimRefused(kind="noTarget")
     if not isinstance(value, dict):
-        raise ScimRefused("invalidValue")
+        raise ScimRefused(kind="invalidValue")
     for key, inner in value.items():
         if ":" not in key or key.lower().startswith(f"{USER.lower()}:"):
             _apply(document, verb, _target(key), inner, named=False)
@@ -69,7 +69,7 @@ def _operate(document: dict[str, Any], operation: Mapping[str, Any]) -> None:
 def _target(path: object) -> _Target | None:
     """What a path names; None for an attribute of another schema."""
     if not isinstance(path, str) or len(path) > LONGEST_PATH:
-        raise ScimRefused("invalidPath")
+        raise ScimRefused(kind="invalidPath")
     text = path.strip()
     if text.lower().startswith("urn:"):
         if not text.lower().startswith(f"{USER.lower()}:"):
@@ -77,7 +77,7 @@ def _target(path: object) -> _Target | None:
         text = text[len(USER) + 1 :]
     found = _PATH.fullmatch(text)
     if found is None:
-        raise ScimRefused("invalidPath")
+        raise ScimRefused(kind="invalidPath")
     attribute, selector, part = found.groups()
     return _Target(_NAMES.get(attribute.lower(), ""), selector, part)
 
@@ -87,19 +87,19 @@ def _apply(document: dict[str, Any], verb: str, target: _Target | None, value: A
         return
     if target.attribute in READ_ONLY:
         if named:
-            raise ScimRefused("mutability")
+            raise ScimRefused(kind="mutability")
         return
     if target.attribute == "roles":
         document["roles"] = _roles(document.get("roles") or [], verb, target, value)
     elif target.selector is not None:
-        raise ScimRefused("invalidPath")
+        raise ScimRefused(kind="invalidPath")
     elif target.attribute == "name":
         _rename(document, verb, target.part, value)
     elif target.part is not None:
-        raise ScimRefused("invalidPath")
+        raise ScimRefused(kind="invalidPath")
     elif verb == "remove":
         if target.attribute in ("userName", "active"):
-            raise ScimRefused("mutability")
+            raise ScimRefused(kind="mutability")
         document.pop(target.attribute, None)
     else:
         document[target.attribute] = boolean(value) if target.attribute == "active" else value
@@ -113,7 +113,7 @@ def _rename(document: dict[str, Any], verb: str, part: str | None, value: Any) -
         elif isinstance(value, dict):
             name |= folded(value, _PARTS)
         else:
-            raise ScimRefused("invalidValue")
+            raise ScimRefused(kind="invalidValue")
     elif part.lower() in _PARTS:
         name[_PARTS[part.lower()]] = "" if verb == "remove" else value
     document["name"] = name
@@ -124,7 +124,7 @@ def _roles(roles: list[Any], verb: str, target: _Target, value: Any) -> list[Any
         return roles
     given = value if isinstance(value, list) else [value]
     if len(given) > MOST_VALUES:
-        raise ScimRefused("invalidValue")
+        raise ScimRefused(kind="invalidValue")
     others = _not_selected(roles, target.selector)
     if verb == "remove":
         return others
@@ -143,5 +143,5 @@ def _not_selected(roles: list[Any], selector: str | None) -> list[Any]:
     try:
         name = json.loads(found.group(1))
     except ValueError:
-        raise ScimRefused("invalidPath") from None
+        raise ScimRefused(kind="invalidPath") from None
     return [one for one in roles if one != {"value": name}]

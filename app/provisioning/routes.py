@@ -36,9 +36,9 @@ async def document_of(request: Request) -> Mapping[str, Any]:
     try:
         document = read_json(await request.body())
     except JsonRefused:
-        raise ScimRefused("invalidSyntax") from None
+        raise ScimRefused(kind="invalidSyntax") from None
     if not isinstance(document, dict):
-        raise ScimRefused("invalidSyntax")
+        raise ScimRefused(kind="invalidSyntax")
     return document
 
 

@@ -53,7 +53,7 @@ class ProvisioningPorts:
         """The one role that the names stand for; raises `ScimRefused` for none, and for two that exclude each other."""
         found = one_role({self.roles[name] for name in names if name in self.roles}) or self.default_role
         if found is None:
-            raise ScimRefused("invalidValue", "The roles stand for no one role here.")
+            raise ScimRefused("The roles stand for no one role here.", kind="invalidValue")
         return found
 
 
