@@ -159,13 +159,17 @@ def init(
 
 @commands.command()
 def doctor(
-    folder: Folder = HERE, *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+    folder: Folder = HERE,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    policy: Annotated[bool, typer.Option("--policy", help="Only what the policy means, in words.")] = False,
 ) -> None:
     """Look at everything that must hold before a bank goes live; exit 1 if something does not."""
     from app import doctor
     from app.commands import operating
 
-    findings = asyncio.run(doctor.examine(operating.settings_of(folder)))
+    settings = operating.settings_of(folder)
+    findings = doctor.examine_policy(settings) if policy else asyncio.run(doctor.examine(settings))
     coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     typer.echo(doctor.as_json(findings) if as_json else doctor.as_table(findings, coloured=coloured))
     raise typer.Exit(FAILS if doctor.is_red(findings) else HOLDS)

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.checks import databases, files, outside, staff
+from app.checks import databases, files, outside, policy, staff
 from app.checks.finding import Colour, Finding
 from app.database import create_engines
 from app.key_files import KEK_FILE, KeyFileRefused
@@ -30,7 +30,15 @@ async def examine(settings: Settings, parts: Parts | None = None) -> list[Findin
     found += schema
     if all(one.colour is Colour.GREEN for one in schema):
         found += await _inside(settings)
-    return found + await _outside(settings, parts)
+    given = _parts(settings, parts)
+    found += policy.in_words(settings, None if isinstance(given, Finding) else given)
+    return [*found, given] if isinstance(given, Finding) else found + await _outside(settings, given)
+
+
+def examine_policy(settings: Settings) -> list[Finding]:
+    """The policy alone, laid over what the settings connect; no database is looked at."""
+    given = _parts(settings, None)
+    return list(policy.in_words(settings, None if isinstance(given, Finding) else given))
 
 
 async def _inside(settings: Settings) -> list[Finding]:
@@ -49,14 +57,19 @@ async def _inside(settings: Settings) -> list[Finding]:
             await engine.dispose()
 
 
-async def _outside(settings: Settings, parts: Parts | None) -> list[Finding]:
+def _parts(settings: Settings, parts: Parts | None) -> Parts | Finding:
     try:
-        given = parts or parts_from(settings, outbound_from(settings))
+        return parts or parts_from(settings, outbound_from(settings))
     except OSError as fault:
-        return [Finding("secrets", Colour.RED, f"{fault.filename}: {fault.strerror}")]
+        return Finding("secrets", Colour.RED, f"{fault.filename}: {fault.strerror}")
     except KeyFileRefused as refused:
-        return [Finding("secrets", Colour.RED, str(refused))]
-    found = [*outside.networks(given), *outside.providers(given), *outside.senders(settings, given)]
+        return Finding("secrets", Colour.RED, str(refused))
+
+
+async def _outside(settings: Settings, given: Parts) -> list[Finding]:
+    rule, _ = policy.judged(settings, given)
+    found = [*outside.networks(given), *outside.providers(given, rule), *outside.senders(settings, given)]
+    found += outside.phones(settings, given, rule)
     found += await _looked("networks", lambda: outside.accounts(given))
     found += await _looked("token issuers", lambda: outside.token_issuers(settings))
     found += await _looked(staff.PART, lambda: staff.sign_in(settings, system_clock()))

@@ -23,12 +23,14 @@ from app.compliance.service import trust_document
 from app.database import transaction
 from app.main import Installation, assemble, outbound_from, parts_from
 from app.migrating import migrate
+from app.policy.file import POLICY_FILE
+from app.policy.template import TEMPLATE
 from app.settings import SETTINGS_FILE, Settings, load_settings
 from security.totp import provisioning_uri
 
 TRUST_FILE: Final = "trust.json"
 CUSTOMERS: Final = "customer_number,name,phone,email,language,city\n"
-_TEMPLATE: Final = """\
+_SETTINGS: Final = """\
 # Riserbo: settings of this installation. A variable RISERBO_<NAME> comes before the line here.
 # Secrets are files of mode 0600, named here; `riserbo doctor` says what is missing before going live.
 
@@ -182,6 +184,7 @@ def _write_files(folder: Path, new: NewBank) -> Settings:
     key_files.make_signing_key_file(settings.keys / key_files.LOG_KEY_FILE, settings.origin)
     key_files.make_token_key_file(settings.keys / key_files.TOKEN_KEY_FILE)
     key_files.make_signing_key_file(settings.keys / key_files.EXPORT_KEY_FILE, f"{settings.origin}/export")
+    (folder / POLICY_FILE).write_text(TEMPLATE, "utf-8")
     (folder / "customers.csv").write_text(CUSTOMERS, "utf-8")
     (folder / "customers.csv").chmod(0o600)
     return settings
@@ -191,7 +194,7 @@ def _settings_text(new: NewBank) -> str:
     host = urlsplit(new.public_url).hostname or "riserbo"
     values: Mapping[str, str] = {**vars(new), "origin": f"{host}/log"}
     # a JSON string of ASCII is a TOML basic string, but for DEL and characters beyond 16 bits
-    return _TEMPLATE.format(**{name: _toml_string(value) for name, value in values.items()})
+    return _SETTINGS.format(**{name: _toml_string(value) for name, value in values.items()})
 
 
 def _toml_string(value: str) -> str:

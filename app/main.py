@@ -37,6 +37,7 @@ from app.conversations.routes import router as conversation_routes
 from app.database import create_engines
 from app.directory.csv_file import CsvDirectory
 from app.directory.http_service import HttpDirectory
+from app.directory.phone_changes import PhoneChanges, SimSwapService
 from app.directory.port import CustomerDirectory, IdentifierKind
 from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
@@ -56,6 +57,8 @@ from app.oauth.client import OAuthClient
 from app.oauth.server import AuthorizationServer
 from app.outbound import OutboundClient
 from app.permissions import Level
+from app.policy.file import judged_policy
+from app.policy.sense import ground_of
 from app.provisioning.routes import router as provisioning_routes
 from app.provisioning.rules import ProvisioningPorts
 from app.services import Clock, Services, system_clock
@@ -72,6 +75,7 @@ from app.web.error_pages import error_words, render_error
 from app.web.headers import SecurityHeaders
 from app.web.own_pages import router as own_pages
 from app.web.pages import PageSettings
+from app.web.passkey_pages import router as passkey_pages
 from app.web.public_pages import router as public_pages
 from app.web.reports import router as report_routes
 from app.web.room_pages import router as room_pages
@@ -99,6 +103,7 @@ class Parts:
     providers: Sequence[OfferedProvider]
     senders: Senders
     directory: CustomerDirectory
+    phone_changes: PhoneChanges | None = None
     demo: bool = False
     demo_start: str = ""
 
@@ -150,6 +155,7 @@ def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:
         _providers(settings, outbound),
         _senders(settings, outbound),
         _directory(settings, outbound),
+        _phone_changes(settings, outbound),
     )
 
 
@@ -179,7 +185,7 @@ def _provider(settings: Settings, one: IdentityProviderSettings, outbound: Outbo
     secret = settings.secret(one.secret_file) if one.secret_file else None
     if one.kind == "http" and secret is not None:
         kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
-        return OfferedProvider(one.name, one.label, kyc, levels)
+        return OfferedProvider(one.name, one.label, kyc, levels, approval=one.approval)
     key = key_files.read_client_key(settings.path(one.key_file)) if one.key_file else None
     openid = OpenIdProvider(
         name=one.name,
@@ -193,7 +199,13 @@ def _provider(settings: Settings, one: IdentityProviderSettings, outbound: Outbo
         prompt=one.prompt,
     )
     return OfferedProvider(
-        one.name, one.label, openid, levels, look=openid.look, public_key=key.public_jwk() if key else None
+        one.name,
+        one.label,
+        openid,
+        levels,
+        look=openid.look,
+        public_key=key.public_jwk() if key else None,
+        approval=one.approval,
     )
 
 
@@ -213,6 +225,11 @@ def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
         )
         mail = SmtpMail(server)
     return Senders(sms, mail)
+
+
+def _phone_changes(settings: Settings, outbound: OutboundClient) -> PhoneChanges | None:
+    wanted = settings.sim_swap
+    return SimSwapService(wanted.url, settings.secret(wanted.token_file), outbound) if wanted else None
 
 
 def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirectory:
@@ -244,11 +261,14 @@ async def assemble(
 ) -> Installation:
     """A ready installation on migrated databases; raises `NotReady`."""
     check_ready(settings, parts)
+    policy, wrong = judged_policy(settings.data, ground_of(parts.providers, parts.connectors))
+    if wrong:
+        raise NotReady(wrong)
     write, read = create_engines(settings.main_database)
     key_engine, key_reader = create_engines(settings.key_database)
     await key_reader.dispose()
     vault = Vault(KeyFile(settings.keys / key_files.KEK_FILE), key_engine, clock)
-    services = Services(write, read, vault, outbound, clock)
+    services = Services(write, read, vault, outbound, clock, policy)
     services.lane = lane_of(services)
     services.lane.start()
     log_key = key_files.read_signing_key(settings.keys / key_files.LOG_KEY_FILE)
@@ -271,6 +291,7 @@ async def assemble(
             senders=parts.senders,
             providers=parts.providers,
             language=settings.language,
+            phone_changes=parts.phone_changes,
         ),
         compliance=CompliancePorts(
             folder=settings.exports,
@@ -308,7 +329,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, own_pages, public_pages):
+    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages):
         app.include_router(router)
     return app
 

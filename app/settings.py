@@ -27,6 +27,13 @@ class SmsGatewaySettings(_Part):
     token_file: Path
 
 
+class SimSwapSettings(_Part):
+    """Who knows when a SIM changed: a service after CAMARA's SIM Swap API, asked at {url}/check with a bearer token."""
+
+    url: str
+    token_file: Path
+
+
 class MailSettings(_Part):
     """The bank's mail relay."""
 
@@ -51,6 +58,7 @@ class IdentityProviderSettings(_Part):
 
     `kind` is `oidc` for OpenID Connect, where `url` is the issuer and we are known by `key_file` or `secret_file`;
     `http` is the small form of a KYC service. `claim` names the customer, as what `named_by` says.
+    `approval` is where the person agrees: in the browser that came, or on another device.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
@@ -61,6 +69,7 @@ class IdentityProviderSettings(_Part):
     secret_file: Path | None = None
     key_file: Path | None = None
     relay_resistant: dict[str, Annotated[int, Field(ge=3, le=4)]] = {}
+    approval: Literal["browser", "push", "qr"] = "browser"
     scope: Annotated[str, Field(pattern=r"^openid( [\x21-\x7e]+)*$")] = "openid"
     claim: Annotated[str, Field(min_length=1, max_length=200)] = "sub"
     named_by: Literal["number", "fiscal_code", "subject"] = "subject"
@@ -228,6 +237,7 @@ class Settings(BaseSettings):
     directory: DirectorySettings = DirectorySettings()
     sms: SmsGatewaySettings | None = None
     mail: MailSettings | None = None
+    sim_swap: SimSwapSettings | None = None
     identity_providers: list[IdentityProviderSettings] = []
     mastodon: list[MastodonSettings] = []
     token_issuers: list[TokenIssuerSettings] = []

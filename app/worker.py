@@ -30,6 +30,7 @@ from app.compliance.models import Export
 from app.conversations import sweeping as room_sweeps
 from app.conversations.models import Conversation
 from app.database import reading, transaction
+from app.directory.phone_changes import PhoneChangesUnavailable
 from app.directory.port import DirectoryUnavailable
 from app.handover.posting import give_up, post_reply
 from app.handover.service import POST_REPLY
@@ -51,7 +52,7 @@ ORPHANS: Final = 3600.0
 HANDS: Final = 20
 FINISH: Final = 3.0
 """Seconds that a stop gives to what is under way."""
-PASSING: Final = (ChannelError, DirectoryUnavailable, SendFailed, OutboundError, TimeoutError)
+PASSING: Final = (ChannelError, DirectoryUnavailable, PhoneChangesUnavailable, SendFailed, OutboundError, TimeoutError)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ merkle          what a log contained cannot change without a failing proof      
 notes           the head of the log is signed in a form that others can check       docs/formats/checkpoint.md
 codes           a typed code is stored only as a peppered hash of its challenge     -
 totp            an authenticator's code works once                                  -
+passkeys        a passkey's answer counts for one question, at one origin, once     -
 tokens          bearer tokens are random, and only their hashes are stored          -
 passwords       passwords are stored only as Argon2id hashes                        -
 jwts            a signed token counts only if every part of it is what was expected   -

@@ -10,6 +10,7 @@ SecurityError
 ├── BadCheckpoint       a signed text is not a checkpoint
 ├── ProofInvalid        a proof does not lead to its root or commitment
 ├── EncodingError       bytes or text not in the one accepted form
+├── PasskeyRefused      a passkey's answer does not hold for its question
 ├── PasswordRefused     a password is wrong, or cannot be one
 └── TokenRefused        a signed token or proof is not what was expected
     └── UnknownSigner   ... and the keys at hand do not hold the one it names
@@ -58,6 +59,14 @@ class EncodingError(SecurityError):
 
 class PasswordRefused(SecurityError):
     """The password does not match, or cannot be a password."""
+
+
+class PasskeyRefused(SecurityError):
+    """The answer is not this passkey's to this question at this origin; `reason` is one word, for the log alone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class TokenRefused(SecurityError):

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Actor, Customer
 from app.audit.service import record
 from app.binding import known_customers, notices, rules
-from app.binding.errors import AuthenticatorNotAdded, CodeWrong, EnoughAuthenticators
+from app.binding.errors import AuthenticatorNotAdded, CodeWrong, EnoughAuthenticators, MethodNotOffered
 from app.binding.models import Authenticator, Binding
 from app.binding.ports import BindingPorts
 from app.binding.queries import authenticators_of, is_live
@@ -121,6 +121,8 @@ async def _next_secret(db: AsyncSession, customer: Customer) -> Secret:
     counted = select(func.count()).where(Authenticator.binding_id == customer.binding_id)
     number = (await db.execute(counted)).scalar_one()
     services = services_of(db)
+    if not services.policy.offers_method(CodeMethod.TOTP, None):
+        raise MethodNotOffered
     if len(await authenticators_of(db, customer.binding_id)) >= services.policy.tries.authenticators:
         raise EnoughAuthenticators
     key = await services.vault.service_key(KEY)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
 from app.audit.service import record
-from app.binding import attempts, known_customers, pairs, rules, texts
+from app.binding import attempts, known_customers, pairs, phone_quiet, rules, texts
 from app.binding.models import Attempt, Binding, Challenge
 from app.binding.pairs import GuessKeys
 from app.binding.ports import BindingPorts
@@ -59,7 +59,7 @@ async def deliver_handle_code(services: Services, ports: BindingPorts, work: Wor
             raise ChannelRefused("switched_off")
         await envelope.connector.direct_messages.send(envelope.subject, text, str(challenge_id))
     except (DirectMessageRefused, ChannelRefused):
-        await _record_refused(services, challenge_id, work)
+        await _record_refused(services, challenge_id, work, "refused_by_network")
         return
     await _record_sent(services, challenge_id, work)
 
@@ -98,8 +98,9 @@ async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_i
 
 
 async def deliver_customer_code(services: Services, ports: BindingPorts, work: Work) -> None:
-    """Look the customer up, then send to what is on file. Raises `DirectoryUnavailable`, `SendFailed` for a retry.
+    """Look the customer up, then send to what is on file.
 
+    Raises `DirectoryUnavailable`, `PhoneChangesUnavailable`, `SendFailed` for a retry.
     For an authenticator nothing is sent: the look-up alone fixes whose codes may be right.
     """
     challenge_id = UUID(work.payload["challenge"])
@@ -122,6 +123,10 @@ async def deliver_customer_code(services: Services, ports: BindingPorts, work: W
         handle = (await attempts.proved_subject(db, attempt)).handle
         network, kind, channel = ports.label_of(attempt.connector), attempt.kind, challenge.channel
     assert customer is not None
+    reason = await phone_quiet.objection_to(services, ports, customer) if channel == CodeMethod.SMS else None
+    if reason is not None:
+        await _record_refused(services, challenge_id, work, reason)
+        return
     text = texts.customer_code_text(
         texts.Sender(ports.bank, ports.host),
         customer.language,
@@ -218,12 +223,12 @@ async def _withhold(db: AsyncSession, challenge_id: UUID, reason: str, work: Wor
     await finish(db, work.id, "withheld")
 
 
-async def _record_refused(services: Services, challenge_id: UUID, work: Work) -> None:
-    """The network does not deliver to this person: nobody has the code, so it can be right no longer."""
+async def _record_refused(services: Services, challenge_id: UUID, work: Work, reason: str) -> None:
+    """Decided, and not sent after all: nobody has the code, so it can be right no longer."""
     async with transaction(services) as db:
         challenge = await db.get_one(Challenge, challenge_id, with_for_update=True)
         challenge.sent_at = None
-        await _withhold(db, challenge_id, "refused_by_network", work)
+        await _withhold(db, challenge_id, reason, work)
 
 
 async def _record_sent(services: Services, challenge_id: UUID, work: Work) -> None:

@@ -18,7 +18,7 @@ from app.audit.service import record
 from app.binding import attempts, known_customers, notices, reproof, rules
 from app.binding.errors import NoticeNotAccepted, OutOfStep
 from app.binding.models import Attempt, Binding, Challenge
-from app.binding.queries import binding_of_pair, is_frozen
+from app.binding.queries import binding_of_pair, is_frozen, is_live
 from app.binding.room_entry import lock_room
 from app.binding.rules import BindingState, State
 from app.conversations import service as conversations
@@ -77,6 +77,9 @@ async def _bind(db: AsyncSession, attempt: Attempt, key: DataKey | None, now: da
     binding = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash)
     if binding is not None and is_frozen(binding, now):
         await attempts.refuse(db, attempt, "confirm", "frozen")
+    if attempt.customer_method == rules.PASSKEY and (binding is None or not is_live(binding, now)):
+        # It belongs to its binding, so it cannot bring one back that has ended since.
+        await attempts.refuse(db, attempt, "confirm", "binding_over")
     methods = attempt.handle_method or "", attempt.customer_method or ""
     level = Level(attempt.level)
     binding = await _create_or_renew(db, attempt, binding, now)
@@ -119,6 +122,9 @@ async def _create_or_renew(db: AsyncSession, attempt: Attempt, known: Binding | 
     assert attempt.customer_hash is not None
     binding_id = known.id if known is not None else new_id(now)
     until = now + services.policy.lifetimes.binding
+    if known is not None and attempt.customer_method == rules.PASSKEY:
+        # The bank itself says anew who this is every 180 days; a passkey only says that it is still the same person.
+        until = known.expires_at
     leaf_id = record(
         db,
         "binding.created" if known is None else "binding.renewed",

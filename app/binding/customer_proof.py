@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.audit.service import record
 from app.binding import attempts, challenges, known_customers, pairs, rules
 from app.binding.authenticator import use_authenticator
+from app.binding.brands import require_offered
 from app.binding.code_delivery import CUSTOMER_CODE
 from app.binding.errors import AccountNeeded, CodeWrong, EnoughCodes, MethodNotOffered, NotReady, OutOfStep
 from app.binding.models import Attempt, Challenge
@@ -38,7 +39,7 @@ async def request_customer_code(
 
     Raises `OutOfStep`, `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `EnoughCodes`, `limits.errors.Locked`.
     """
-    if method not in ports.code_methods():
+    if method not in ports.code_methods(services.policy):
         raise MethodNotOffered
     typed = identifier.strip()[:LONGEST_IDENTIFIER]
     if not typed:
@@ -58,7 +59,7 @@ async def resend_customer_code(
         attempts.require_state(attempt, State.CUSTOMER_PENDING)
         typed = await attempts.opened(db, attempt, "sealed_identifier")
         method = attempt.customer_method
-        if typed is None or method not in ports.code_methods():
+        if typed is None or method not in ports.code_methods(services.policy):
             raise OutOfStep
         await ask(db, attempt, method=CodeMethod(method), identifier=str(typed), network=network)
 
@@ -73,6 +74,7 @@ async def ask(
     services = services_of(db)
     if attempt.handle_hash is None:
         raise OutOfStep
+    await require_offered(db, attempt, method)
     typed_hash = shown or await pairs.typed_hash(services, attempt.handle_hash, identifier)
     await pairs.require_not_locked(db, typed_hash, services.clock())
     await _require_codes_left(db, attempt, method)

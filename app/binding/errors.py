@@ -104,6 +104,42 @@ class EnoughAuthenticators(Conflict):
     message = "There are enough authenticator apps already."
 
 
+class PasskeyNotAccepted(Forbidden):
+    """A passkey's answer that must not count, whatever the reason: unknown, removed, another's, forged, too late.
+
+    Kept, since its question is used up and the refusal has its leaf.
+    """
+
+    code = "passkey_not_accepted"
+    message = "This passkey does not open anything here. Please try again, or use another way."
+    keeps_changes = True
+
+
+class PasskeyNotAdded(Invalid):
+    """What the browser made cannot be kept: not for this question, not verified, of an unknown kind, or known already.
+
+    Kept, since its question is used up and the refusal has its leaf.
+    """
+
+    code = "passkey_not_added"
+    message = "The passkey could not be added. Please try again."
+    keeps_changes = True
+
+
+class PasskeyNeedsMore(Forbidden):
+    """The session's level is too low to register, see or remove passkeys."""
+
+    code = "passkey_needs_more"
+    message = "Please confirm your identity first; then you can manage your passkeys."
+
+
+class EnoughPasskeys(Conflict):
+    """The binding has as many passkeys as it may."""
+
+    code = "enough_passkeys"
+    message = "There are enough passkeys already. Remove one that you no longer use."
+
+
 class SignInUnreachable(Unavailable):
     """The network or provider cannot be reached; nothing was proved, nothing is held against anybody."""
 

@@ -95,7 +95,7 @@ async def request_handle(
     `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `AccountIncomplete`, `EnoughCodes`, `SignInUnreachable`.
     """
     chosen = ports.connector(connector)
-    if method not in ports.handle_methods(chosen):
+    if method not in ports.handle_methods(services.policy, chosen):
         raise MethodNotOffered
     named = account.strip()[:LONGEST_ACCOUNT]
     if not named:
@@ -268,6 +268,8 @@ async def finish_sign_in(
             await attempts.refuse(db, attempt, PURPOSE, "unknown_link")
         if await handle_hash(services, subject) != case.author_hash:
             await attempts.refuse(db, attempt, PURPOSE, "other_account")
+        if not services.policy.offers_handle(HandleMethod.SIGN_IN, case.connector):
+            await attempts.refuse(db, attempt, PURPOSE, "not_offered")
         await _accept(db, attempt, subject, HandleMethod.SIGN_IN, now)
         return SignedIn(attempt.slug)
 

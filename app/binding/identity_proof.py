@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.binding import attempts, flows, pairs, rules
+from app.binding.brands import require_offered
 from app.binding.customer_proof import accept_customer
 from app.binding.errors import NotFinishedHere, OutOfStep, SignInUnreachable
 from app.binding.flows import Leaving
@@ -29,6 +30,7 @@ from app.database import services_of, transaction
 from app.directory.port import CustomerRecord, DirectoryUnavailable
 from app.outbound import OutboundError
 from app.permissions import Level
+from app.policy import Method
 from app.services import Services
 
 LONGEST_DEPARTURE: Final = 8.0  # seconds, however many requests it takes
@@ -81,7 +83,11 @@ async def begin_identity(
 async def store_departure(
     db: AsyncSession, ports: BindingPorts, attempt: Attempt, offered: OfferedProvider
 ) -> Departing:
-    """Move the attempt and make its flow; the provider hears of it after the commit, by `depart`."""
+    """Move the attempt and make its flow; the provider hears of it after the commit, by `depart`.
+
+    Raises `MethodNotOffered` where the policy has no identity providers for the attempt's brand.
+    """
+    await require_offered(db, attempt, Method.IDENTITY)
     method = rules.method_of_identity(offered.name)
     await attempts.move(
         db,
@@ -194,11 +200,15 @@ async def _accept(
             await attempts.refuse(db, attempt, attempt.kind, "other_customer")
         if attempt.kind == Kind.STEP_UP and level <= attempt.level:
             await attempts.refuse(db, attempt, attempt.kind, "no_higher_level")
+    if level < Level.L2:
+        await attempts.refuse(db, attempt, attempt.kind, "level_too_low")
+    pair_hash = await pairs.pair_hash(services, attempt.handle_hash, customer_hash)
+    await pairs.open_again(db, pair_hash, now)
     await accept_customer(
         db,
         attempt,
         customer=customer,
-        hashes=(customer_hash, await pairs.pair_hash(services, attempt.handle_hash, customer_hash)),
+        hashes=(customer_hash, pair_hash),
         method=rules.method_of_identity(offered.name),
         level=level,
         acr=acr,

@@ -91,6 +91,7 @@ class OfferedProvider:
     `relay_resistant` lists the acr values that are bound to our origin or to the same device, with their level; every
     other acr counts as L2 (design, decision 9). `is_stub` marks the demonstration's provider, which checks nothing.
     `look` says how the provider itself stands, for the doctor; `public_key` is the one that it knows us by.
+    `approval` is where its people agree: in the `browser` that came, or on another device (`push`, `qr`).
     """
 
     name: str
@@ -100,11 +101,7 @@ class OfferedProvider:
     is_stub: bool = False
     look: Callable[[datetime], Awaitable[Sequence[Remark]]] | None = None
     public_key: Mapping[str, str] | None = None
-
-    @property
-    def best_level(self) -> Level:
-        """The highest level that this provider can give."""
-        return max(self.relay_resistant.values(), default=Level.L2)
+    approval: str = "browser"
 
 
 @dataclass(frozen=True)

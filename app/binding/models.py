@@ -1,4 +1,4 @@
-"""Attempts, challenges, redirect flows, proofs, bindings, authenticators. What a visitor typed is sealed."""
+"""Attempts, challenges, redirect flows, proofs, bindings, authenticators, passkeys. What a visitor typed is sealed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.database import Audited, Base, protect
 class Attempt(Audited, Base):
     """One visitor's try. `case_id` is None for a link that is not ours: the same path, which never succeeds.
 
-    `kind` is `entry`, `step_up` or `unlock`; the latter two belong to a binding from the start.
+    `kind` is `entry`, `return`, `step_up` or `unlock`; the latter two belong to a binding from the start.
     `sealed_named` is the account that the visitor named, `handle_hash` and `sealed_subject` the one that was proved.
     `pair_hash` and `customer_hash` are set once the customer is proved, `sealed_identifier` as soon as it is typed.
     """
@@ -188,5 +188,48 @@ class Authenticator(Audited, Base):
     confirmed_at: Mapped[datetime | None]
 
 
-for _model in (Attempt, Proof, Binding, Freshness, Authenticator):
+class Passkey(Audited, Base):
+    """A passkey of one binding. `sealed_names` holds the credential's id and the holder's random name, as JSON.
+
+    `credential_hash` finds it; `public_key` is in COSE form. A removed or revoked one stays, for its leaves and so that
+    no other passkey ever takes its name.
+    """
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    binding_id: Mapped[UUID] = mapped_column(ForeignKey("bindings.id"), index=True)
+    credential_hash: Mapped[bytes] = mapped_column(unique=True)
+    sealed_names: Mapped[bytes]
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int]
+    backup_eligible: Mapped[bool]
+    backed_up: Mapped[bool]
+    transports: Mapped[str]
+    max_level: Mapped[int]
+    state: Mapped[str]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+
+
+class PasskeyChallenge(Base):
+    """A question to a passkey, answered at most once: of one session, and of one version of its attempt if it has one.
+
+    `sealed_holder` is the holder's name that a registration was asked under.
+    """
+
+    __tablename__ = "passkey_challenges"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(index=True)
+    attempt_id: Mapped[UUID | None] = mapped_column(ForeignKey("attempts.id"), index=True)
+    attempt_version: Mapped[int | None]
+    challenge: Mapped[bytes]
+    sealed_holder: Mapped[bytes | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+for _model in (Attempt, Proof, Binding, Freshness, Authenticator, Passkey):
     protect(_model)

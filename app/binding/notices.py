@@ -35,7 +35,7 @@ async def reference_hash(services: Services, reference: str) -> bytes:
 
 
 async def enqueue_notice(db: AsyncSession, binding: Binding, *, kind: str, proved_by: str) -> None:
-    """Join the notice to this transaction; `kind` is `linked` or `authenticator`."""
+    """Join the notice to this transaction; `kind` is `linked`, `authenticator` or `passkey`."""
     services = services_of(db)
     reference = new_reference()
     db.add(

@@ -21,6 +21,7 @@ from app.actors import Customer
 from app.audit.models import Leaf
 from app.binding import known_customers
 from app.binding.models import Binding
+from app.binding.passkeys import passkeys_of
 from app.binding.queries import ProofFact, authenticators_of, proofs_of_binding
 from app.binding.reproof import freshness_of
 from app.conversations.models import Conversation
@@ -92,7 +93,12 @@ async def own_authenticators(db: AsyncSession, binding_id: UUID) -> list[Means]:
     return [Means("totp", one.created_at, one.max_level) for one in await authenticators_of(db, binding_id)]
 
 
-ENROLLED: list[Callable[[AsyncSession, UUID], Awaitable[list[Means]]]] = [own_authenticators]
+async def own_passkeys(db: AsyncSession, binding_id: UUID) -> list[Means]:
+    """The passkeys of a binding."""
+    return [Means("passkey", one.created_at, one.max_level) for one in await passkeys_of(db, binding_id)]
+
+
+ENROLLED: list[Callable[[AsyncSession, UUID], Awaitable[list[Means]]]] = [own_passkeys, own_authenticators]
 """What can be enrolled in a binding, each kind by its own query."""
 
 

@@ -62,10 +62,16 @@ async def require_not_locked(db: AsyncSession, typed: bytes, now: datetime) -> N
 
 
 async def is_closed(db: AsyncSession, keys: GuessKeys, *, bound: bool, now: datetime) -> str | None:
-    """Why a code may neither be sent nor be right just now, told to nobody but the log: None, `locked` or `closed`."""
+    """Why a code may neither be sent nor be right just now, told to nobody but the log.
+
+    None, `locked`, `used_up` (too many wrong ones since the last right one), or `closed` for new pairs.
+    """
     tries = services_of(db).policy.tries
-    if (await guesses.state_of(db, keys.pair, now)).is_locked(now):
+    pair = await guesses.state_of(db, keys.pair, now)
+    if pair.is_locked(now):
         return "locked"
+    if pair.in_all(tries.pair) >= tries.wrong_in_all:
+        return "used_up"
     if not bound and (await guesses.state_of(db, keys.customer, now)).today >= tries.wrong_a_day:
         return "closed"
     return None
@@ -92,6 +98,11 @@ async def forgive(db: AsyncSession, keys: GuessKeys, now: datetime) -> None:
     await guesses.forgive(db, keys.typed, now)
     if keys.pair != keys.typed:
         await guesses.forgive(db, keys.pair, now)
+
+
+async def open_again(db: AsyncSession, pair: bytes, now: datetime) -> None:
+    """Another method has proved the customer: typed codes may be tried again."""
+    await guesses.forgive(db, pair, now)
 
 
 def minutes_locked(state: GuessState, now: datetime) -> int:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from app.binding.errors import MethodNotOffered
 from app.binding.identity_provider import OfferedProvider
 from app.binding.rules import CodeMethod, HandleMethod
 from app.channels.ports import Connector
+from app.directory.phone_changes import PhoneChanges
 from app.directory.port import CustomerDirectory
 from app.notifications.senders import Senders
+from app.policy import Policy
+from security.passkeys import RelyingParty
 
 
 @dataclass(frozen=True)
 class BindingPorts:
     """`host` is how texts name our address, `public_url` its base without a trailing slash.
 
-    `language` is that of texts to people whose language nobody knows. `codes` are the typed codes that the bank's
-    policy accepts: a bank that follows ASVS level 3 takes neither SMS nor e-mail, and still sends its notices by them.
+    `language` is that of texts to people whose language nobody knows. `phone_changes` is the source that knows when a
+    SIM or number changed, if there is one.
     """
 
     bank: str
@@ -29,7 +33,13 @@ class BindingPorts:
     senders: Senders
     providers: Sequence[OfferedProvider] = ()
     language: str = "it"
-    codes: Collection[str] = tuple(CodeMethod)
+    phone_changes: PhoneChanges | None = None
+
+    @property
+    def party(self) -> RelyingParty:
+        """The public host as authenticators know it; a passkey of one host is of no use at another."""
+        address = urlsplit(self.public_url)
+        return RelyingParty(address.hostname or "", f"{address.scheme}://{address.netloc}", self.bank)
 
     def connector(self, name: str) -> Connector:
         """The network of this name; raises `MethodNotOffered`."""
@@ -54,19 +64,21 @@ class BindingPorts:
         """The network's display name, or its own if it has been switched off since."""
         return next((one.label for one in self.connectors if one.name == connector), connector or "")
 
-    def handle_methods(self, connector: Connector) -> tuple[HandleMethod, ...]:
+    def handle_methods(self, policy: Policy, connector: Connector) -> tuple[HandleMethod, ...]:
         """How a handle can be proved at this network, the stronger way first."""
         ways = (HandleMethod.SIGN_IN, connector.sign_in), (HandleMethod.DIRECT_MESSAGE, connector.direct_messages)
-        return tuple(method for method, part in ways if part is not None)
+        return tuple(
+            method for method, part in ways if part is not None and policy.offers_handle(method, connector.name)
+        )
 
-    def code_methods(self) -> tuple[CodeMethod, ...]:
-        """The typed codes that the bank has switched on; whether they work for a customer is never shown."""
+    def code_methods(self, policy: Policy, brand: str | None = None) -> tuple[CodeMethod, ...]:
+        """The typed codes that the bank has switched on, here; whether they work for a customer is never shown."""
         possible = {CodeMethod.TOTP}
         if self.senders.sms is not None:
             possible.add(CodeMethod.SMS)
         if self.senders.mail is not None:
             possible.add(CodeMethod.EMAIL)
-        return tuple(method for method in CodeMethod if method in possible and method in self.codes)
+        return tuple(method for method in CodeMethod if method in possible and policy.offers_method(method, brand))
 
     def sign_in_return(self, connector: str) -> str:
         """The exact redirect URI of this network, of no other (against mix-up, RFC 9700 section 4.4)."""

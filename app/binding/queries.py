@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Staff
 from app.binding import attempts
+from app.binding.brands import brand_of
 from app.binding.errors import AttemptOver
 from app.binding.models import Attempt, Authenticator, Binding, Proof
 from app.binding.rules import IDENTITY, BindingState, Kind, State
 from app.cases import queries as cases
+from app.cases.models import Case
 from app.conversations.models import Conversation
 
 
@@ -30,6 +32,7 @@ class AttemptView:
     identifier: str = field(default="", repr=False)
     customer_method: str = ""
     provider: str = ""
+    brand: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ async def view_of_attempt(db: AsyncSession, *, session_id: UUID, slug: str, now:
         identifier=await attempts.opened(db, attempt, "sealed_identifier") or "",
         customer_method=method,
         provider=provider,
+        brand=await brand_of(db, attempt),
     )
 
 
@@ -90,6 +94,12 @@ async def unlock_method(db: AsyncSession, *, session_id: UUID, now: datetime) ->
         return None
     method, provider = _split(attempt.customer_method or "")
     return None if provider else method
+
+
+async def brand_of_room(db: AsyncSession, conversation_id: UUID | None) -> str:
+    """The connector of the room's case now: whose policy counts for proofs inside it."""
+    found = select(Case.connector).join(Conversation, Conversation.case_id == Case.id)
+    return (await db.execute(found.where(Conversation.id == conversation_id))).scalar_one_or_none() or ""
 
 
 async def live_binding_of_pair(

@@ -12,6 +12,7 @@ from app.actors import SYSTEM, Actor, Customer
 from app.audit.service import record
 from app.binding.models import Binding, NoticeReference
 from app.binding.notices import reference_hash
+from app.binding.passkeys import revoke_all
 from app.binding.queries import authenticators_of
 from app.binding.room_entry import lock_room, require_in_room
 from app.binding.rules import BindingState
@@ -60,7 +61,7 @@ async def _freeze(db: AsyncSession, binding_id: UUID, actor: Actor) -> None:
     binding.frozen_until = now + services.policy.lifetimes.freeze
     data = {"until": binding.frozen_until.isoformat()}
     binding.leaf_id = record(db, "binding.frozen", stream=f"binding:{binding.id}", actor=actor, data=data)
-    await _revoke_authenticators(db, binding, actor)
+    await _revoke_enrolled(db, binding, actor)
 
 
 async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: Actor) -> None:
@@ -81,17 +82,18 @@ async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: A
         db, "binding.revoked", stream=f"binding:{binding.id}", actor=actor, data={"reason": reason}
     )
     if reason != "expired":
-        await _revoke_authenticators(db, binding, actor)
+        await _revoke_enrolled(db, binding, actor)
     await _empty_room(db, binding, "expired" if reason == "expired" else "revoked", actor, now)
 
 
-async def _revoke_authenticators(db: AsyncSession, binding: Binding, actor: Actor) -> None:
-    """Whoever was in may have enrolled one; it must not open the binding that its owner makes anew."""
+async def _revoke_enrolled(db: AsyncSession, binding: Binding, actor: Actor) -> None:
+    """Whoever was in may have enrolled something; it must not open the binding that its owner makes anew."""
     for one in await authenticators_of(db, binding.id, lock=True):
         one.state = "revoked"
         one.leaf_id = record(
             db, "authenticator.revoked", stream=f"binding:{binding.id}", actor=actor, data={"id": str(one.id)}
         )
+    await revoke_all(db, binding, actor)
 
 
 async def _empty_room(

@@ -19,6 +19,8 @@ NOTICE_VERSION: Final = 1
 """Version of the privacy and recording notice that a confirmation accepts."""
 
 ACCOUNT_LOOK_EVERY: Final = timedelta(hours=6)
+MOST_PASSKEYS: Final = 5
+PASSKEY_QUESTION_LIFETIME: Final = timedelta(minutes=5)
 
 
 class State(StrEnum):
@@ -36,9 +38,10 @@ class State(StrEnum):
 
 
 class Kind(StrEnum):
-    """What an attempt is for: a way in, a higher level, or back into a locked room."""
+    """What an attempt is for: a way in, the way back by a passkey alone, a higher level, or into a locked room."""
 
     ENTRY = "entry"
+    RETURN = "return"
     STEP_UP = "step_up"
     UNLOCK = "unlock"
 
@@ -81,6 +84,9 @@ class CodeMethod(StrEnum):
 
 
 IDENTITY: Final = "identity"
+PASSKEY: Final = "passkey"
+PASSKEY_LEAST: Final = Level.L3
+"""Only a session of this level registers a passkey, looks at its list, or removes one."""
 
 _ENDINGS: Final = frozenset({State.REFUSED, State.CANCELLED, State.EXPIRED})
 MOVES: Final[Mapping[State, frozenset[State]]] = {
@@ -149,6 +155,27 @@ def level_of_identity(policy: Policy, acr: str, relay_resistant: Mapping[str, Le
     else:
         level = policy.level_of("identity")
     return Level(min(level, policy.level_behind(handle_method)))
+
+
+def level_of_passkey(policy: Policy, session_level: int, *, backup_eligible: bool, model: str | None) -> Level:
+    """What a new passkey is worth: never more than the session that registers it.
+
+    Only a `model` that its attestation proves (so far nobody asks for one) counts as bound to its device.
+    """
+    bound = not backup_eligible and model is not None
+    return Level(min(session_level, policy.level_of("passkey_device_bound" if bound else "passkey")))
+
+
+def level_of_tap(policy: Policy, max_level: int, handle_method: str) -> Level:
+    """What a registered passkey is worth now, behind a handle that was proved this way."""
+    known = policy.level_of("passkey" if max_level <= Level.L3 else "passkey_device_bound")
+    return Level(min(max_level, known, policy.level_behind(handle_method)))
+
+
+def best_level(policy: Policy, relay_resistant: Mapping[str, Level]) -> Level:
+    """The highest level that a provider with these acr values can give."""
+    listed = max(relay_resistant.values(), default=Level.L0)
+    return Level(max(min(listed, policy.level_of("identity_relay_resistant")), policy.level_of("identity")))
 
 
 def method_of_identity(provider: str) -> str:

@@ -15,7 +15,7 @@ class ProofOut(BaseModel):
     """One accepted evidence: "proved by sign-in at the Square, 14:02"."""
 
     of: Literal["handle", "customer"]
-    method: Literal["sign_in", "direct_message", "sms", "email", "totp", "identity"]
+    method: Literal["sign_in", "direct_message", "sms", "email", "totp", "identity", "passkey"]
     where: str
     level: int
     at: datetime

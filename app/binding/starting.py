@@ -33,16 +33,21 @@ async def start(services: Services, *, slug: str, session_id: UUID | None) -> At
     """Begin, or begin again: an open attempt of this browser at this link is cancelled, nobody else's is touched."""
     now = services.clock()
     async with transaction(services) as db:
-        token = None
-        if session_id is None or not await _is_plain_visitor(db, session_id, now):
-            started = await sessions.start_visitor(db, now)
-            session_id, token = started.session.id, started.token
+        visitor_id, token = await visitor_for(db, session_id, now)
         case = await case_by_slug(db, slug)
-        await _cancel_own(db, session_id, slug)
+        await cancel_own(db, visitor_id, slug, Kind.ENTRY)
         attempt = await attempts.add(
-            db, session_id=session_id, kind=Kind.ENTRY, slug=slug, case_id=case.id if case is not None else None
+            db, session_id=visitor_id, kind=Kind.ENTRY, slug=slug, case_id=case.id if case is not None else None
         )
-        return AttemptStarted(attempt.id, session_id, token)
+        return AttemptStarted(attempt.id, visitor_id, token)
+
+
+async def visitor_for(db: AsyncSession, session_id: UUID | None, now: datetime) -> tuple[UUID, str | None]:
+    """This browser's session if it is a plain one with time left, else a new one and its token."""
+    if session_id is not None and await _is_plain_visitor(db, session_id, now):
+        return session_id, None
+    started = await sessions.start_visitor(db, now)
+    return started.session.id, started.token
 
 
 async def _is_plain_visitor(db: AsyncSession, session_id: UUID, now: datetime) -> bool:
@@ -53,13 +58,14 @@ async def _is_plain_visitor(db: AsyncSession, session_id: UUID, now: datetime) -
     return session.binding_id is None and session.expires_at > now + services_of(db).policy.lifetimes.attempt
 
 
-async def _cancel_own(db: AsyncSession, session_id: UUID, slug: str) -> None:
+async def cancel_own(db: AsyncSession, session_id: UUID, slug: str, kind: Kind) -> None:
+    """Put this browser's open attempts of this kind at this link out of use."""
     mine = await db.execute(
         select(Attempt)
         .where(
             Attempt.session_id == session_id,
             Attempt.slug == slug,
-            Attempt.kind == Kind.ENTRY,
+            Attempt.kind == kind,
             Attempt.state.in_(rules.OPEN_STATES),
         )
         .order_by(Attempt.id)

@@ -17,10 +17,11 @@ from app.binding.ports import BindingPorts
 from app.binding.queries import is_live
 from app.binding.reproof import require_fresh
 from app.binding.room_entry import require_in_room
-from app.binding.rules import Kind, State
+from app.binding.rules import Kind, State, best_level
 from app.conversations.errors import RoomLocked
 from app.conversations.models import Conversation
 from app.database import services_of, transaction
+from app.policy import Method
 from app.services import Services
 from app.sessions.models import Session
 
@@ -30,7 +31,8 @@ async def begin_step_up(services: Services, ports: BindingPorts, *, customer: Cu
     offered = ports.provider(provider)
     async with transaction(services) as db:
         session = await require_in_room(db, customer, services.clock())
-        if offered.best_level <= session.level:
+        policy = services.policy
+        if Method.IDENTITY not in policy.step_up or best_level(policy, offered.relay_resistant) <= session.level:
             raise MethodNotOffered
         attempt = await open_attempt(db, session, Kind.STEP_UP)
         departing = await store_departure(db, ports, attempt, offered)

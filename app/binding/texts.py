@@ -58,12 +58,19 @@ _NOTICES: Final = {
         "en": "{bank}: on {day} an authenticator app was added for the {network} profile {handle}. "
         "Was it not you? Open {host}/not-me and type {reference}.",
     },
+    "passkey": {
+        "it": "{bank}: il {day} è stata aggiunta una passkey per il profilo {handle} di {network}. "
+        "Non sei stato tu? Apri {host}/not-me e scrivi {reference}.",
+        "en": "{bank}: on {day} a passkey was added for the {network} profile {handle}. "
+        "Was it not you? Open {host}/not-me and type {reference}.",
+    },
 }
 _SUBJECTS: Final = {
     "code": {"it": "Il tuo codice", "en": "Your code"},
     "linked": {"it": "Un profilo è stato collegato a te", "en": "A profile was linked to you"},
     "unread": {"it": "Una risposta ti aspetta", "en": "An answer waits for you"},
     "authenticator": {"it": "Un'app di autenticazione è stata aggiunta", "en": "An authenticator app was added"},
+    "passkey": {"it": "Una passkey è stata aggiunta", "en": "A passkey was added"},
 }
 
 

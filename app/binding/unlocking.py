@@ -35,7 +35,7 @@ async def request_unlock_code(
     services: Services, ports: BindingPorts, *, session_id: UUID, method: str, network: str
 ) -> None:
     """Ask for `sms`, `email` or `totp`; nobody types who they are. Raises `EnoughCodes`, `Locked`, `RoomLocked`."""
-    if method not in ports.code_methods():
+    if method not in ports.code_methods(services.policy):
         raise MethodNotOffered
     now = services.clock()
     async with transaction(services) as db:

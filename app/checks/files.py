@@ -70,6 +70,7 @@ def secrets(settings: Settings) -> Findings:
     """The files that settings name for tokens and passwords."""
     named: list[tuple[str, Path | None]] = [
         ("sms token", settings.sms.token_file if settings.sms else None),
+        ("SIM-swap token", settings.sim_swap.token_file if settings.sim_swap else None),
         ("mail password", settings.mail.password_file if settings.mail else None),
         ("directory token", settings.directory.token_file),
         *((f"secret of {one.name}", one.secret_file) for one in settings.identity_providers),

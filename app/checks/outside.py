@@ -7,12 +7,15 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Final
 
+from app.binding.rules import best_level
 from app.channels.ports import State
 from app.checks.finding import Colour, Finding, Findings, judged
+from app.directory.csv_file import dates_phones
 from app.directory.port import CustomerDirectory, DirectoryUnavailable
 from app.main import Parts, outbound_from
 from app.outbound import OutboundError
 from app.permissions import Level
+from app.policy import Method, Policy
 from app.settings import MailSettings, Settings
 from app.token_parts import token_ports
 
@@ -41,18 +44,19 @@ async def accounts(parts: Parts) -> list[Finding]:
     ]
 
 
-def providers(parts: Parts) -> Findings:
+def providers(parts: Parts, policy: Policy) -> Findings:
     """Somebody other than a typed code proves customers; no stub does."""
     for one in parts.providers:
         yield judged(f"provider {one.name}", not one.is_stub, one.label, "is a stub: it checks nothing")
-    strong = [one.label for one in parts.providers if one.best_level >= Level.L3]
+    strong = [one.label for one in parts.providers if best_level(policy, one.relay_resistant) >= Level.L3]
     bad = (
-        "only typed codes prove customers: no room opens account data (level 3), and ten wrong codes a day close the"
-        " way in for new pairs; add an identity provider with a relay-resistant acr"
+        f"only typed codes prove customers: no room reaches level {policy.needs.account:d}, which account data needs,"
+        f" and {policy.tries.wrong_a_day} wrong codes a day close the way in for new pairs;"
+        " add an identity provider with a relay-resistant acr"
     )
     yield judged("ways to prove", bool(strong), ", ".join(strong), bad, otherwise=Colour.YELLOW)
     for one in parts.providers:
-        if one.best_level < Level.L3:
+        if best_level(policy, one.relay_resistant) < Level.L3:
             why = "its acr values are not listed as relay-resistant (origin-bound or same device), so it gives level 2"
             yield Finding(f"provider {one.name}", Colour.YELLOW, why)
 
@@ -74,6 +78,22 @@ def senders(settings: Settings, parts: Parts) -> Findings:
     if settings.mail is not None:
         safe = settings.mail.start_tls or _is_loopback(settings.mail)
         yield judged("mail relay", safe, "by TLS, or on this machine", "in the clear: set start_tls")
+
+
+def phones(settings: Settings, parts: Parts, policy: Policy) -> Findings:
+    """Somebody says when a phone changed, where codes go by SMS."""
+    if parts.senders.sms is None or not policy.offers_method(Method.SMS, None) or not policy.phone.quiet:
+        return
+    sources = ["the operator (SIM swap)"] if parts.phone_changes is not None else []
+    if settings.directory.url is not None:
+        sources.append("the directory's phone_changed_at, where it sends one")
+    elif dates_phones(settings.data / (settings.directory.csv or "customers.csv")):
+        sources.append("the directory's phone_changed_at")
+    bad = (
+        "nothing says when a phone or its SIM changed: whoever takes a number over gets its codes at once;"
+        " set [sim_swap], or add phone_changed_at to the directory"
+    )
+    yield judged("changed phones", bool(sources), " and ".join(sources), bad, otherwise=Colour.YELLOW)
 
 
 def _is_loopback(mail: MailSettings) -> bool:

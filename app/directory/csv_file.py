@@ -16,10 +16,20 @@ from app.directory.port import (
     DirectoryUnavailable,
     IdentifierKind,
     canonical,
+    changed_from,
     email_from,
     normalise,
     phone_from,
 )
+
+
+def dates_phones(path: Path) -> bool:
+    """Whether the file has the column that says when phones changed."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return "phone_changed_at" in next(csv.reader(file), [])
+    except (OSError, csv.Error, UnicodeDecodeError):
+        return False
 
 
 class CsvDirectory:
@@ -54,6 +64,7 @@ class CsvDirectory:
                     email=email_from(row["email"]),
                     language=(row.get("language") or "it").strip(),
                     city=(row.get("city") or "").strip() or None,
+                    phone_changed_at=changed_from(row.get("phone_changed_at")),
                 )
                 if not record.customer_number:
                     continue

@@ -11,6 +11,7 @@ from app.directory.port import (
     DirectoryUnavailable,
     IdentifierKind,
     canonical,
+    changed_from,
     email_from,
     normalise,
     phone_from,
@@ -30,6 +31,7 @@ class _Answer(BaseModel):
     email: str | None = None
     language: Annotated[str, Field(min_length=2, max_length=20)] = "it"
     city: str | None = None
+    phone_changed_at: str | None = None
 
 
 class HttpDirectory:
@@ -64,4 +66,5 @@ class HttpDirectory:
             email=email_from(found.email),
             language=found.language,
             city=found.city,
+            phone_changed_at=changed_from(found.phone_changed_at),
         )

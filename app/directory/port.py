@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -28,7 +30,10 @@ class IdentifierKind(StrEnum):
 
 @dataclass(frozen=True)
 class CustomerRecord:
-    """What the bank's files say about a customer; `phone` in E.164. Never stored in clear, never logged."""
+    """What the bank's files say about a customer; `phone` in E.164, `phone_changed_at` when it or its SIM last changed.
+
+    Never stored in clear, never logged.
+    """
 
     customer_number: str
     name: str
@@ -36,6 +41,7 @@ class CustomerRecord:
     email: str | None
     language: str = "it"
     city: str | None = None
+    phone_changed_at: datetime | None = None
 
     def __repr__(self) -> str:
         return "<CustomerRecord>"
@@ -60,6 +66,20 @@ def phone_from(text: str | None) -> str | None:
     """A phone of the bank's files in E.164; None when there is none, or nothing that could be called."""
     kind, canonical = normalise(text or "")
     return canonical if kind == "phone" else None
+
+
+def changed_from(text: str | None) -> datetime | None:
+    """When a phone changed, as ISO 8601; a date alone is taken to its end, what cannot be read as still to come."""
+    written = (text or "").strip()
+    if not written:
+        return None
+    with suppress(ValueError, OverflowError):
+        return datetime.combine(date.fromisoformat(written) + timedelta(days=1), time(), UTC)
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def email_from(text: str | None) -> str | None:

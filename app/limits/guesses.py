@@ -27,10 +27,15 @@ class GuessState:
     in_a_row: int
     today: int
     locked_until: datetime | None
+    locks: int = 0
 
     def is_locked(self, now: datetime) -> bool:
         """Whether guesses are refused at `now`."""
         return self.locked_until is not None and self.locked_until > now
+
+    def in_all(self, policy: GuessPolicy) -> int:
+        """Wrong guesses since the last right one."""
+        return self.locks * policy.in_a_row + self.in_a_row
 
 
 async def state_of(db: AsyncSession, key_hash: bytes, now: datetime) -> GuessState:
@@ -39,7 +44,7 @@ async def state_of(db: AsyncSession, key_hash: bytes, now: datetime) -> GuessSta
     row = (await db.execute(counter)).scalar_one_or_none()
     if row is None:
         return GuessState(0, 0, None)
-    return GuessState(row.in_a_row, row.today if row.day == _day(now) else 0, row.locked_until)
+    return GuessState(row.in_a_row, row.today if row.day == _day(now) else 0, row.locked_until, row.locks)
 
 
 async def hold(db: AsyncSession, key_hash: bytes, now: datetime) -> None:
@@ -79,7 +84,7 @@ async def count_wrong(db: AsyncSession, key_hash: bytes, policy: GuessPolicy, no
         row.locked_until = now + min(policy.first_lock * 2 ** min(row.locks, MOST_DOUBLINGS), policy.longest_lock)
         row.locks += 1
         row.in_a_row = 0
-    return GuessState(row.in_a_row, row.today, row.locked_until)
+    return GuessState(row.in_a_row, row.today, row.locked_until, row.locks)
 
 
 async def forgive(db: AsyncSession, key_hash: bytes, now: datetime) -> None:

@@ -49,7 +49,7 @@ class OAuthClient:
         key: SigningKey | None = None,
         secret: Secret | None = None,
     ) -> None:
-        if (key is None) == (secret is None):
+        if (key is None) is (secret is None):
             raise ValueError("a client has a key or a secret, one of them")
         self.server: Final = server
         self.client_id: Final = client_id

@@ -133,9 +133,8 @@ class Needs(Strict):
 class Lifetimes(Strict):
     """How long a try, a proof, a code, a redirect and a binding hold.
 
-    `handle_again` and `customer_again` are after how long one factor is no longer enough to come back,
-    `provider_sign_in` how old a sign-in at an identity provider may be, `freeze` how long "this was not me" keeps the
-    pair shut.
+    `handle_again` and `customer_again` are after how long one factor is no longer enough to come back, `freeze` how
+    long "this was not me" keeps the pair shut.
     """
 
     attempt: Duration = 30 * MINUTE
@@ -144,7 +143,6 @@ class Lifetimes(Strict):
     handle_code: Duration = 10 * MINUTE
     customer_code: Duration = 5 * MINUTE
     redirect: Duration = 10 * MINUTE
-    provider_sign_in: Duration = 2 * MINUTE
     binding: Duration = 180 * DAY
     handle_again: Duration = 90 * DAY
     customer_again: Duration = 180 * DAY
@@ -171,8 +169,12 @@ class Sessions(Strict):
     api: Duration = 8 * HOUR
 
     def customer(self, level: int) -> Term:
-        """The term of a bound customer's session; raises `KeyError` below L2, where there is no room."""
-        return {Level.L2: self.level_2, Level.L3: self.level_3, Level.L4: self.level_4}[Level(level)]
+        """The term of a bound customer's session; raises ValueError below L2, where there is no room."""
+        if level < Level.L2:
+            raise ValueError(level)
+        if level == Level.L2:
+            return self.level_2
+        return self.level_3 if level == Level.L3 else self.level_4
 
 
 @dataclass(frozen=True)

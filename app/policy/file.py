@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from app.policy.figures import Policy
+from app.policy.sense import Ground, contradictions
 
 POLICY_FILE: Final = "policy.toml"
 _READER: Final = TypeAdapter(Policy)
@@ -34,6 +35,15 @@ def load_policy(folder: Path) -> Policy:
         return Policy()
     except UnicodeDecodeError:
         raise PolicyUnreadable([f"{POLICY_FILE} is not UTF-8"]) from None
+
+
+def judged_policy(folder: Path, ground: Ground) -> tuple[Policy, list[str]]:
+    """The policy of an installation, or the default, and everything that keeps it from being used."""
+    try:
+        policy = load_policy(folder)
+    except PolicyUnreadable as unreadable:
+        return Policy(), [f"{POLICY_FILE}: {line}" for line in unreadable.findings]
+    return policy, [f"{POLICY_FILE}: {line}" for line in contradictions(policy, ground)]
 
 
 def policy_from(text: str) -> Policy:

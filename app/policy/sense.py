@@ -6,9 +6,9 @@ An installation whose policy has one of these does not start.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from app.permissions import Level
 from app.policy.figures import CODES, DAY, HOUR, MINUTE, PARTS, READABLE, Method, Policy, Rate
@@ -23,7 +23,7 @@ MOST: Final[Mapping[str, tuple[timedelta | int, str]]] = {
     "lifetimes.handle_code": (10 * MINUTE, "NIST SP 800-63B-4, ASVS 6.5.5"),
     "lifetimes.customer_code": (10 * MINUTE, "NIST SP 800-63B-4, ASVS 6.5.5"),
     "lifetimes.redirect": (10 * MINUTE, "ASVS 6.5.5"),
-    "lifetimes.provider_sign_in": (10 * MINUTE, "ASVS 6.5.5"),
+    "phone.quiet": (2400 * HOUR, "CAMARA SIM Swap"),
     "lifetimes.binding": (180 * DAY, "RTS 2018/389 article 10"),
     "lifetimes.customer_again": (180 * DAY, "RTS 2018/389 article 10"),
     "sessions.visitor": (12 * HOUR, NIST_SESSION),
@@ -60,13 +60,20 @@ NOT_LONGER: Final = (
 MAY_BE_ZERO: Final = ("phone.quiet",)
 
 
-@dataclass(frozen=True)
-class ProviderFacts:
-    """An identity provider as the settings name it: who approves, and which acr are said to be relay-resistant."""
+class Named(Protocol):
+    """A connector, as far as a policy looks at it."""
 
-    name: str
-    approval: str = "browser"
-    relay_resistant: Mapping[str, Level] = field(default_factory=dict)
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+
+class ProviderFacts(Named, Protocol):
+    """An identity provider: where its people approve, and which acr are said to be relay-resistant."""
+
+    @property
+    def approval(self) -> str: ...  # noqa: D102
+    @property
+    def relay_resistant(self) -> Mapping[str, Level]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,11 @@ class Ground:
 
     providers: Sequence[ProviderFacts] = ()
     connectors: Sequence[str] | None = None
+
+
+def ground_of(providers: Sequence[ProviderFacts], connectors: Sequence[Named]) -> Ground:
+    """The installation that the policy is laid over."""
+    return Ground(providers, [one.name for one in connectors])
 
 
 def contradictions(policy: Policy, ground: Ground = Ground()) -> list[str]:

@@ -95,17 +95,18 @@ def _step_up(policy: Policy) -> str:
 def _try(policy: Policy) -> str:
     lives = policy.lifetimes
     return (
-        f"lasts {spelt(lives.attempt)}; the proved handle holds {spelt(lives.handle_proof)}, the proved customer"
+        f"lasts {spelt(lives.attempt)}, in a session of {spelt(policy.sessions.visitor)};"
+        f" the proved handle holds {spelt(lives.handle_proof)}, the proved customer"
         f" {spelt(lives.customer_proof)}; a code by direct message {spelt(lives.handle_code)}, by SMS or e-mail"
-        f" {spelt(lives.customer_code)}; a redirect {spelt(lives.redirect)}, with a sign-in not older than"
-        f" {spelt(lives.provider_sign_in)}"
+        f" {spelt(lives.customer_code)}; a redirect {spelt(lives.redirect)}"
     )
 
 
 def _binding(policy: Policy) -> str:
     lives = policy.lifetimes
     return (
-        f"holds {spelt(lives.binding)}; whoever comes back proves the handle anew after {spelt(lives.handle_again)},"
+        f"holds {spelt(lives.binding)}, with {policy.tries.authenticators} authenticator apps at most;"
+        f" whoever comes back proves the handle anew after {spelt(lives.handle_again)},"
         f" the customer after {spelt(lives.customer_again)}; after 'this was not me' it stays shut for"
         f" {spelt(lives.freeze)}"
     )
@@ -123,7 +124,7 @@ def _stranger(policy: Policy) -> str:
         f"has {tries.per_code} tries a code, {tries.codes_per_attempt} codes a try,"
         f" {tries.pair.in_a_row} wrong ones in a row, then waits {spelt(tries.pair.first_lock)}, doubling up to"
         f" {spelt(tries.pair.longest_lock)}; all of them together {tries.wrong_a_day} wrong ones a day at one customer:"
-        f" {guesses_a_year(policy)} a year, odds of {odds:.1e}; after {tries.wrong_in_all} in all, typed codes are over"
+        f" {guesses_a_year(policy)} a year, odds of {odds:.2e}; after {tries.wrong_in_all} in all, typed codes are over"
         " for that pair"
     )
 

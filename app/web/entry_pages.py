@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from app.binding import confirming, customer_proof, handle_proof, starting
 from app.binding.flows import Leaving as LeavingFor
 from app.binding.identity_proof import begin_identity, finish_identity
-from app.binding.rules import Kind, State
+from app.binding.rules import PASSKEY, Kind, State
 from app.errors import RiserboError
 from app.http.dependencies import CurrentServices
 from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
@@ -52,7 +52,8 @@ NEXT_STEP = {
 @router.get("/c/{slug}")
 async def landing(request: Request, slug: Slug, services: CurrentServices) -> Response:
     """The address that everybody can see: one static page, the same for any link."""
-    return page(request, Landing(site=site_of(request), now=services.clock(), slug=slug))
+    passkey = services.policy.offers_method(PASSKEY, None)
+    return page(request, Landing(site=site_of(request), now=services.clock(), slug=slug, passkey=passkey))
 
 
 @router.post("/c/{slug}/start")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, cast
 from uuid import UUID
 
@@ -13,9 +13,11 @@ from app.binding import queries
 from app.binding.flows import Leaving as LeavingFor
 from app.binding.ports import BindingPorts
 from app.binding.queries import AttemptView
+from app.binding.rules import PASSKEY, best_level
 from app.database import reading
 from app.errors import RiserboError
 from app.http.proxies import network_of
+from app.policy import Method, Policy
 from app.services import Services
 from app.sessions.dependencies import VISITOR_COOKIE
 from app.web.facts import at_name
@@ -40,6 +42,12 @@ def ports_of(request: Request) -> BindingPorts:
     """The ports that `main` gave this door."""
     ports: BindingPorts = request.app.state.binding_ports
     return ports
+
+
+def policy_of(request: Request) -> Policy:
+    """The bank's policy."""
+    policy: Policy = request.app.state.services.policy
+    return policy
 
 
 async def attempt_view(services: Services, session_id: UUID, slug: str) -> AttemptView:
@@ -79,23 +87,26 @@ def refused(request: Request, services: Services, refusal: RiserboError) -> Resp
     return page(request, view, refusal.status)
 
 
-def customer_methods(ports: BindingPorts) -> tuple[CustomerMethod, ...]:
-    """Every way that the bank has switched on; whether it works for a customer is never shown."""
-    codes = [CustomerMethod(kind=method.value) for method in ports.code_methods()]
-    return (*identity_methods(ports), *codes)
+def customer_methods(request: Request, brand: str) -> tuple[CustomerMethod, ...]:
+    """Every way that the bank has switched on for this brand; whether it works for a customer is never shown."""
+    codes = ports_of(request).code_methods(policy_of(request), brand)
+    return (*identity_methods(request, brand), *(CustomerMethod(kind=method.value) for method in codes))
 
 
-def identity_methods(ports: BindingPorts) -> tuple[CustomerMethod, ...]:
-    """The identity providers."""
+def identity_methods(request: Request, brand: str, *, step_up: bool = False) -> tuple[CustomerMethod, ...]:
+    """The identity providers, as far as the policy offers them; to step up, those that may raise a level."""
+    policy = policy_of(request)
+    if not policy.offers_method(Method.IDENTITY, brand) or (step_up and Method.IDENTITY not in policy.step_up):
+        return ()
     return tuple(
         CustomerMethod(
             kind="identity",
             provider=one.name,
             label=one.label,
-            level=max((int(level) for level in one.relay_resistant.values()), default=2),
+            level=int(best_level(policy, one.relay_resistant)),
             stub=one.is_stub,
         )
-        for one in ports.providers
+        for one in ports_of(request).providers
     )
 
 
@@ -109,7 +120,7 @@ def handle_choice(
             name=one.name,
             label=one.label,
             example=f"@{one.official_handle}",
-            methods=tuple(way.value for way in ports.handle_methods(one)),
+            methods=tuple(way.value for way in ports.handle_methods(policy_of(request), one)),
         )
         for one in ports.connectors
     )
@@ -137,6 +148,7 @@ def handle_code_view(request: Request, now: datetime, slug: str, view: AttemptVi
         network=settings.label(view.connector),
         account=view.account,
         official_account=f"@{official}" if official else "",
+        minutes=_minutes(policy_of(request).lifetimes.handle_code),
     )
 
 
@@ -152,9 +164,10 @@ def customer_choice(
         slug=slug,
         handle=at_name(view.handle),
         network=page_settings(request).label(view.connector),
-        methods=customer_methods(ports_of(request)),
+        methods=customer_methods(request, view.brand),
         identifier=typed.get("identifier", view.identifier),
         method=typed.get("method", view.customer_method),
+        passkey=policy_of(request).offers_method(PASSKEY, view.brand),
     )
 
 
@@ -167,7 +180,13 @@ def customer_code_view(request: Request, now: datetime, slug: str, view: Attempt
         error=error,
         slug=slug,
         kind=cast("Literal['sms', 'email', 'totp']", kind),
+        minutes=_minutes(policy_of(request).lifetimes.customer_code),
     )
+
+
+def _minutes(lifetime: timedelta) -> int:
+    """Never more than it lives."""
+    return max(lifetime // timedelta(minutes=1), 1)
 
 
 def confirmation(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> Confirm:

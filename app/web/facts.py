@@ -24,6 +24,7 @@ KINDS: Final[dict[str, ProofKind]] = {
     "email": "email",
     "totp": "totp",
     "identity": "identity",
+    "passkey": "passkey",
 }
 
 

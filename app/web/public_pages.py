@@ -13,7 +13,7 @@ from app.handover import queries as register
 from app.handover.ports import HandoverPorts
 from app.http.dependencies import CurrentServices, Now, ReadDb
 from app.web.pages import Form, page, page_settings, site_of
-from app.web.views import NotMe, Privacy, Verify, VerifyAnswer
+from app.web.public_views import NotMe, Privacy, Verify, VerifyAnswer
 
 router = APIRouter(include_in_schema=False)
 LONGEST_REFERENCE: Final = 40

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from io import BytesIO
 from typing import Annotated, Final, Literal, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import segno
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -17,6 +17,8 @@ from app.actors import Customer
 from app.agents.queries import names as staff_names
 from app.binding import authenticator, queries, unlocking
 from app.binding.leaving import leave_room
+from app.binding.passkeys import has_passkey
+from app.binding.rules import PASSKEY, PASSKEY_LEAST, CodeMethod
 from app.binding.step_up import begin_step_up
 from app.cases import queries as cases
 from app.cases.models import Case
@@ -37,7 +39,7 @@ from app.http.dependencies import CurrentServices, Db, Now
 from app.http.event_stream import EventStream
 from app.http.texts import clean_text
 from app.permissions import DataClass
-from app.policy import Policy
+from app.policy import Method, Policy
 from app.services import Services
 from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
 from app.sessions.models import Session
@@ -56,7 +58,8 @@ from app.web.room_entries import event_of, messages_of, older_than, window_of
 from app.web.views import Authenticator, DataClassName, Ended, HeldAnswer, Locked, NoticeName, PublicPost, Room
 
 router = APIRouter(include_in_schema=False)
-NOTICES: Final = ("stepped_up", "authenticator_enrolled", "rating_thanks")
+NOTICES: Final = ("stepped_up", "authenticator_enrolled", "passkey_added", "passkey_removed", "rating_thanks")
+CODES: Final = tuple(CodeMethod)
 LONGEST_COMMENT: Final = 1000
 
 
@@ -66,9 +69,9 @@ async def room(request: Request, services: CurrentServices, session: OptionalVis
     if session is None or session.binding_id is None:
         return page(request, Ended(site=site_of(request), now=now, reason="over" if session is None else "none"), 401)
     try:
-        return page(request, await _room_view(request, services, customer_of(services.policy, session, now), session))
+        return page(request, await room_view(request, services, customer_of(services.policy, session, now), session))
     except RoomLocked:
-        return await _locked(request, services, session)
+        return await locked_page(request, services, session)
 
 
 @router.post("/room/messages")
@@ -85,7 +88,7 @@ async def write(
     except RiserboError as refusal:
         if wants_json:
             raise
-        view = await _room_view(request, services, customer, session, error=refusal.message, draft=text)
+        view = await room_view(request, services, customer, session, error=refusal.message, draft=text)
         return page(request, view, refusal.status)
     return JSONResponse({"n": posted.n}, 201) if wants_json else see_other("/room")
 
@@ -139,7 +142,7 @@ async def unlock(request: Request, services: CurrentServices, session: VisitorSe
     except RoomLocked:
         return see_other("/room")
     except RiserboError as refusal:
-        return await _locked(request, services, session, refusal)
+        return await locked_page(request, services, session, refusal)
     answer = see_other("/room")
     set_visitor_cookie(answer, done.session_token)
     return answer
@@ -224,24 +227,28 @@ async def _enrolment(
     return Authenticator(site=site_of(request), now=now, error=error, secret=grouped, account=offered.account)
 
 
-async def _locked(
+async def locked_page(
     request: Request, services: Services, session: Session, refusal: RiserboError | None = None
 ) -> Response:
+    """The page of a locked room: nothing of the room, the ways back in."""
     now = services.clock()
     async with reading(services) as db:
         method = await queries.unlock_method(db, session_id=session.id, now=now)
+        passkey = await _may_tap(db, session.binding_id)
+        brand = await queries.brand_of_room(db, session.conversation_id)
     view = Locked(
         site=site_of(request),
         now=now,
         error=refusal.message if refusal else "",
-        methods=customer_methods(ports_of(request)),
-        code_sent=method is not None,
-        kind=cast("Literal['sms', 'email', 'totp'] | None", method),
+        methods=customer_methods(request, brand),
+        code_sent=method in CODES,
+        kind=cast("Literal['sms', 'email', 'totp'] | None", method if method in CODES else None),
+        passkey=passkey,
     )
     return page(request, view, refusal.status if refusal else 401)
 
 
-async def _room_view(
+async def room_view(
     request: Request, services: Services, customer: Customer, session: Session, *, error: str = "", draft: str = ""
 ) -> Room:
     """Everything that this session may see of its room now."""
@@ -268,12 +275,11 @@ async def _view(
     read_by_bank = await other_sides_mark(db, read.room.id, customer)
     policy = services_of(db).policy
     idle = idle_limit(policy.sessions, session.kind, session.level)
-    notice = request.query_params.get("said")
     return Room(
         site=site_of(request),
         now=now,
         error=error,
-        notice=_notice(notice),
+        notice=said_notice(request),
         state="closed" if read.room.state == "closed" else "open",
         handle=at_name(author.handle),
         network=settings.label(case.connector),
@@ -293,19 +299,38 @@ async def _view(
         ends_at=session.expires_at,
         post=PublicPost(author=complaint.author.display_name, text=complaint.text, at=complaint.posted_at),
         held=await _held(db, policy, read.room),
-        step_up=identity_methods(ports_of(request)),
+        step_up=identity_methods(request, case.connector, step_up=True),
         step_up_asked=_step_up_asked(read, customer),
         older_hidden=only_session(customer.level, customer.session_id) is not None
         and await rooms.has_older(db, customer),
-        may_enrol=True,
+        may_enrol=policy.offers_method(Method.TOTP, None),
+        passkeys=await _passkeys_shown(db, customer),
+        step_up_passkey=await _may_tap(db, customer.binding_id, above=customer.level),
         rating="none" if case.status != Status.CLOSED else ("given" if await has_rated(db, read.room, case) else "ask"),
         draft=draft,
         older=older_than(read),
     )
 
 
-def _notice(said: str | None) -> NoticeName | None:
-    return next((name for name in NOTICES if name == said), None)
+def said_notice(request: Request) -> NoticeName | None:
+    """What `?said=` says has just been done, if it is one of our sentences."""
+    said = request.query_params.get("said")
+    return cast("NoticeName | None", next((name for name in NOTICES if name == said), None))
+
+
+async def _may_tap(db: AsyncSession, binding_id: UUID | None, *, above: int = 0) -> bool:
+    """Whether the binding has a passkey of use here; at `above`, for a step-up."""
+    policy = services_of(db).policy
+    if binding_id is None or not policy.offers_method(PASSKEY, None) or (above and PASSKEY not in policy.step_up):
+        return False
+    return await has_passkey(db, binding_id, above=above)
+
+
+async def _passkeys_shown(db: AsyncSession, customer: Customer) -> Literal["none", "offer", "own"]:
+    """Whether this session may have passkeys, and whether its binding has one yet."""
+    if customer.level < PASSKEY_LEAST or not services_of(db).policy.offers_method(PASSKEY, None):
+        return "none"
+    return "own" if await has_passkey(db, customer.binding_id) else "offer"
 
 
 def _step_up_asked(read: RoomPage, customer: Customer) -> bool:

@@ -7,6 +7,9 @@ Pages under `/c/{slug}` are the same for every slug, genuine or not.
 
     GET      /c/{slug}                      Landing
     POST     /c/{slug}/start                -> /c/{slug}/handle
+    POST     /c/{slug}/passkey              answer (the credential, JSON) -> /room; the question, here and below, is
+                                            POST to the same path and /question: 200 with JSON
+    POST     /c/{slug}/customer/passkey     answer -> /c/{slug}/confirm
     GET POST /c/{slug}/handle               HandleChoice: connector, account, method (sign_in or direct_message);
                                             or resend=1 alone -> leaving, or /c/{slug}/handle/code
     GET POST /c/{slug}/handle/code          HandleCode: code -> /c/{slug}/customer
@@ -24,7 +27,11 @@ Pages under `/c/{slug}` are the same for every slug, genuine or not.
     POST     /room/step-up                  method=identity:{provider} -> leaving
     POST     /room/unlock                   method (sms, email, totp) -> /room, now with `code_sent`; code -> /room;
                                             method=identity:{provider} -> leaving
+    POST     /room/unlock/passkey           answer -> /room
+    POST     /room/step-up/passkey          answer -> /room
     POST     /room/leave                    -> /room (Ended)
+    GET POST /room/passkeys                 Passkeys: answer -> /room/passkeys
+    POST     /room/passkeys/{id}/remove     -> /room/passkeys
     GET POST /room/authenticator            Authenticator: code -> /room
     GET      /room/authenticator.svg        the QR picture, image/svg+xml
     POST     /room/rating                   stars (1 to 5), comment (optional) -> /room
@@ -47,13 +54,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
 
-MethodKind = Literal["sms", "email", "totp", "identity"]
+MethodKind = Literal["sms", "email", "totp", "identity", "passkey"]
 ProofKind = Literal["sign_in", "direct_message", "sms", "email", "totp", "identity", "passkey"]
 DataClassName = Literal["general", "case", "account", "identity"]
 NoticeName = Literal[
     "code_again",
     "stepped_up",
     "authenticator_enrolled",
+    "passkey_added",
+    "passkey_removed",
     "rating_thanks",
     "claimed",
     "transferred",
@@ -126,6 +135,8 @@ class Landing(CasePage):
 
     TEMPLATE = "customer/landing.html"
 
+    passkey: bool = True
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectorChoice:
@@ -158,7 +169,7 @@ class HandleCode(CasePage):
     network: str
     account: str
     official_account: str = ""
-    minutes: int = 10
+    minutes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +208,7 @@ class CustomerChoice(CasePage):
     methods: tuple[CustomerMethod, ...]
     identifier: str = ""
     method: str = ""
+    passkey: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +218,7 @@ class CustomerCode(CasePage):
     TEMPLATE = "customer/customer_code.html"
 
     kind: Literal["sms", "email", "totp"]
-    minutes: int = 5
+    minutes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +308,8 @@ class Room(Page):
     step_up_asked: bool = False
     older_hidden: bool = False
     may_enrol: bool = False
+    passkeys: Literal["none", "offer", "own"] = "none"
+    step_up_passkey: bool = False
     rating: Literal["none", "ask", "given"] = "none"
     draft: str = ""
     max_length: int = 4000
@@ -311,6 +325,7 @@ class Locked(Page):
     methods: tuple[CustomerMethod, ...]
     code_sent: bool = False
     kind: Literal["sms", "email", "totp"] | None = None
+    passkey: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,48 +346,6 @@ class Authenticator(Page):
 
     secret: str
     account: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotMe(Page):
-    """Says "this was not me": the reference from the notice, typed; the answer is the same for unknown ones."""
-
-    TEMPLATE = "not_me.html"
-
-    reference: str = ""
-    done: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerifyAnswer:
-    """Never a bare yes: the official account, the network and the answered post; all empty when not ours."""
-
-    ours: bool
-    account: str = ""
-    network: str = ""
-    answered: str = ""
-    posted_at: datetime | None = None
-    url: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verify(Page):
-    """Is this reply, link or account the bank's own; asked by anybody."""
-
-    TEMPLATE = "verify.html"
-
-    text: str = ""
-    answer: VerifyAnswer | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Privacy(Page):
-    """The privacy and recording notice; `years` is how long the conversation is kept."""
-
-    TEMPLATE = "privacy.html"
-
-    years: int = 10
-    controller: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,10 +24,12 @@ from app.checks.finding import Colour, Finding
 from app.commands import operating
 from app.database import Base, create_engines
 from app.directory.csv_file import CsvDirectory
+from app.directory.phone_changes import PhoneChanges
 from app.initialising import NewBank, initialise
 from app.main import Parts, outbound_from, parts_from
-from app.notifications.senders import Senders, SmtpMail, SmtpServer
+from app.notifications.senders import Senders, SmsSender, SmtpMail, SmtpServer
 from app.permissions import Level
+from app.policy.file import POLICY_FILE
 from app.settings import DirectorySettings, IdentityProviderSettings, MailSettings, Settings, load_settings
 from tests.app.command_line import CommandLine
 from tests.migrations.conftest import settings_for
@@ -95,6 +97,45 @@ def test_a_complete_installation_is_all_green(bank: Path) -> None:
     assert [one for one in findings if one.colour is not Colour.GREEN] == []
     assert not doctor.is_red(findings)
     assert {path: path.read_bytes() for path in bank.rglob("*.db")} == before
+
+
+def test_the_policy_is_explained_and_can_be_read_alone(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    riserbo = CommandLine(monkeypatch, capsys)
+    told = riserbo("doctor", "--dir", bank, "--policy")
+    assert told.status == 0
+    assert "policy.toml, free of contradictions" in told.out
+    assert "opens general, case, account;" in told.out
+    assert "social networks" not in told.out
+    (bank / POLICY_FILE).unlink()
+    assert "the strict default" in riserbo("doctor", "--dir", bank, "--policy").out
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[methods]\nsms = 3\n", "methods.sms is 3"),
+        ('[sessions]\nlevel_3 = { idle = "6 min", absolute = "1 h" }\n', "at most 5 min"),
+        ("[methods]\nsms = true\n", "methods.sms"),
+        ("[brands.nowhere]\nmethods = ['totp']\n", "no such connector"),
+    ],
+)
+def test_a_policy_that_contradicts_itself_is_red_and_nothing_starts_with_it(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, word: str
+) -> None:
+    (bank / POLICY_FILE).write_text(text)
+    riserbo = CommandLine(monkeypatch, capsys)
+    alone = riserbo("doctor", "--dir", bank, "--policy", "--json")
+    assert alone.status == 1
+    told = json.loads(alone.out)
+    assert {one["colour"] for one in told["findings"]} == {"red"}
+    assert word in told["findings"][0]["text"]
+    findings = asyncio.run(doctor.examine(load_settings(bank)))
+    assert _of(findings, "policy").colour is Colour.RED
+    started = riserbo("serve", "--dir", bank)
+    assert started.status == 1
+    assert word in started.err
 
 
 def test_an_installation_without_networks_and_senders_is_red(
@@ -227,6 +268,32 @@ def test_stubs_and_weak_providers_are_told(bank: Path) -> None:
     findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(weak,))))
     assert _of(findings, "ways to prove").colour is Colour.YELLOW
     assert any("relay-resistant" in one.text for one in findings if one.part == "provider push")
+
+
+def test_a_provider_approved_on_another_device_must_list_nothing(bank: Path) -> None:
+    settings = load_settings(bank)
+    push = OfferedProvider("app", "App", None, {"high": Level.L3}, approval="push")  # type: ignore[arg-type]
+    findings = asyncio.run(doctor.examine(settings, replace(_complete(settings), providers=(push,))))
+    told = _of(findings, "policy")
+    assert (told.colour, "approved by push" in told.text) == (Colour.RED, True)
+
+
+def test_codes_by_sms_need_somebody_who_knows_of_changed_phones(bank: Path) -> None:
+    settings = load_settings(bank)
+    parts = replace(_complete(settings), senders=Senders(cast("SmsSender", object()), None))
+
+    def told(given: Parts) -> list[tuple[Colour, str]]:
+        findings = asyncio.run(doctor.examine(settings, given))
+        return [(one.colour, one.text) for one in findings if one.part == "changed phones"]
+
+    assert [colour for colour, _ in told(parts)] == [Colour.YELLOW]
+    asked = told(replace(parts, phone_changes=cast("PhoneChanges", object())))
+    assert asked == [(Colour.GREEN, "the operator (SIM swap)")]
+    rows = (bank / "customers.csv").read_text().splitlines()
+    (bank / "customers.csv").write_text("\n".join([f"{rows[0]},phone_changed_at", *rows[1:]]))
+    assert told(parts) == [(Colour.GREEN, "the directory's phone_changed_at")]
+    (bank / POLICY_FILE).write_text('[phone]\nquiet = "0 h"\n')
+    assert told(parts) == []
 
 
 def test_providers_are_asked_how_they_stand(bank: Path) -> None:

@@ -88,7 +88,16 @@ async def test_a_look_at_a_link_sets_no_cookie_and_changes_no_row(town: Town) ->
     paths = [
         *(f"{town.giulia.path}{step}" for step in ("", "/handle", "/handle/code", "/customer", "/customer/code")),
         f"{town.giulia.path}/confirm",
-        *("/verify", "/not-me", "/privacy", "/room", "/room/events", "/room/authenticator", "/robots.txt"),
+        *(
+            "/verify",
+            "/not-me",
+            "/privacy",
+            "/room",
+            "/room/events",
+            "/room/authenticator",
+            "/room/passkeys",
+            "/robots.txt",
+        ),
         *("/signin/square/callback?state=x&code=y", "/identity/demo-id/callback?state=x&code=y"),
     ]
     before, leaves = await town.count(), len(await town.leaves("attempt.started"))
@@ -262,6 +271,6 @@ async def test_a_session_that_was_planted_is_worthless_after_every_proof(town: T
     raised = town.token_of(victim)
     assert raised not in (entered, planted)
     for old in (planted, entered):
-        for path in ("/room", "/room/events", "/room/authenticator", f"{town.giulia.path}/confirm"):
+        for path in ("/room", "/room/events", "/room/authenticator", "/room/passkeys", f"{town.giulia.path}/confirm"):
             assert (await town.wire.send("bank", "GET", path, Who(visitor=old))).status_code == 401, path
     town.people.giulia.jar.put("bank.localhost", VISITOR_COOKIE, raised)

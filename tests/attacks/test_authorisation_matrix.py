@@ -141,6 +141,7 @@ GET /room/authenticator                   401  401  401   ok   ok  401
 GET /room/authenticator.svg               401  401  401   ok   ok  401
 GET /room/binding                         401  401  401   ok   ok  401
 GET /room/events                          401  401  401   ok   ok  401
+GET /room/passkeys                        401  401  401  403  403  401
 GET /signin/{connector}/callback          403  403  403  403  403  403
 GET /signin/{connector}/callback/{server} 403  403  403  403  403  403
 GET /trust.json                            ok   ok   ok   ok   ok   ok
@@ -150,14 +151,25 @@ POST /c/{slug}/customer                   401   ok  409  409  409  401
 POST /c/{slug}/customer/code              401  409  409  409  409  401
 POST /c/{slug}/handle                     401   ok  409  409  409  401
 POST /c/{slug}/handle/code                401  409  409  409  409  401
+POST /c/{slug}/customer/passkey           401  409  409  409  409  401
+POST /c/{slug}/customer/passkey/question  401  409  409  409  409  401
+POST /c/{slug}/passkey                    403  403  403  403  403  403
+POST /c/{slug}/passkey/question            ok   ok   ok   ok   ok   ok
 POST /c/{slug}/start                       ok   ok   ok   ok   ok   ok
 POST /not-me                               ok   ok   ok   ok   ok   ok
 POST /room/authenticator                  401  401  401   ok   ok  401
 POST /room/binding/revoke                 401  401  401   ok   ok  401
 POST /room/messages                       401  401  401   ok   ok  401
+POST /room/passkeys                       401  401  401  403  403  401
+POST /room/passkeys/question              401  401  401  403  403  401
+POST /room/passkeys/{passkey_id}/remove   401  401  401  403  403  401
 POST /room/rating                         401  401  401   ok   ok  401
 POST /room/receipt                        401  401  401   ok   ok  401
 POST /room/step-up                        401  401  401   ok   ok  401
+POST /room/step-up/passkey                401  401  401   ok   ok  401
+POST /room/step-up/passkey/question       401  401  401   ok   ok  401
+POST /room/unlock/passkey                 401   ok   ok   ok   ok  401
+POST /room/unlock/passkey/question        401  401  401   ok   ok  401
 POST /room/unlock                         401   ok   ok   ok   ok  401
 POST /verify                               ok   ok   ok   ok   ok   ok
 POST /room/leave                           ok   ok   ok   ok   ok   ok
@@ -174,7 +186,8 @@ class Things:
 
 def fresh() -> dict[str, str]:
     """Ids of nothing; what is no id but a name stays."""
-    ids = {name: str(uuid4()) for name in ("case_id", "conversation_id", "block_id", "export_id", "account_id")}
+    named = ("case_id", "conversation_id", "block_id", "export_id", "account_id", "passkey_id")
+    ids = {name: str(uuid4()) for name in named}
     return {**ids, "slug": new_slug(), **NAMES}
 
 
@@ -199,6 +212,7 @@ async def things(town: Town) -> AsyncIterator[Things]:
             "block_id": blocked.document["block"],
             "export_id": export["id"],
             "account_id": await joiner(town),
+            "passkey_id": str(uuid4()),
             "slug": town.giulia.slug,
             **NAMES,
         },
@@ -247,7 +261,7 @@ def comparable(body: str, names: dict[str, str]) -> str:
     """A body without what differs from answer to answer, and without the address that was asked for."""
     for value in names.values():
         body = body.replace(value, "ID")
-    body = re.sub(r'"(?:request_id|instance)": ?"[^"]*"', "", body)
+    body = re.sub(r'"(?:request_id|instance|challenge)": ?"[^"]*"', "", body)
     return re.sub(r'nonce="[^"]*"|<code>[^<]*</code>|value="[0-9a-f-]{36}"', "", body)
 
 

@@ -150,7 +150,7 @@ async def test_a_cookie_or_token_of_one_door_is_worthless_at_the_other(town: Tow
             told = {"authorization": header, "accept": "application/json"}
             sent = await town.wire.send("staff", "GET", path, Who(staff=console), headers=told)
             assert sent.status_code == 401, (path, header.split()[0])
-    for path in ("/room", "/room/events", "/room/authenticator", f"{town.giulia.path}/customer"):
+    for path in ("/room", "/room/events", "/room/authenticator", "/room/passkeys", f"{town.giulia.path}/customer"):
         for wrong in (Who(visitor=console), Who(visitor=api), Who(staff=console), Who(bearer=visitor), Who(bearer=api)):
             assert (await town.wire.send("bank", "GET", path, wrong)).status_code == 401, (path, wrong)
 
@@ -269,6 +269,7 @@ async def test_every_answer_says_how_it_may_be_used(town: Town) -> None:
     for site, path, who in (
         ("bank", "/room", Who(visitor=visitor)),
         ("bank", "/room/authenticator", Who(visitor=visitor)),
+        ("bank", "/room/passkeys", Who(visitor=visitor)),
         ("bank", "/room/authenticator.svg", Who(visitor=visitor)),
         ("bank", "/nowhere", Who()),
         ("staff", "/queue", Who(staff=staff)),

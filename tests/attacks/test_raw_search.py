@@ -28,10 +28,12 @@ import app.sessions.service
 from app.binding import challenges
 from app.demo import cast
 from app.demo.playing.holding import until
+from app.demo.playing.steps_passkey import new_device
 from app.demo.playing.walking import begin, name_account, step_up
 from app.demo.running import free_addresses, running_demo
 from app.http.logs import configure_logging
 from security import totp
+from security.encoding import b64url
 from security.secret import Secret
 from tests.attacks.searching import base64_core, find_all, forms_of
 from tests.attacks.town import GREETING, Town, Who, open_town
@@ -121,6 +123,7 @@ async def journey(town: Town, patch: pytest.MonkeyPatch) -> set[str | bytes]:
     secrets = await enrolled(town)
     raised = await giulia.go_on(await step_up(people, giulia, cast.GIULIA.customer_number), "/room")
     assert raised.says(HELD)
+    secrets |= await tapped(town)
     await code_by_message(town)
     await exported(town)
     (await anna.post(f"/cases/{case}/close", {"outcome": "explained"})).expect(200)
@@ -146,6 +149,17 @@ async def enrolled(town: Town) -> set[str | bytes]:
     done = await giulia.submit(page, "/room/authenticator", code=code)
     await giulia.go_on(done, "/room")
     return {secret, found.group(), raw}
+
+
+async def tapped(town: Town) -> set[str | bytes]:
+    """Giulia makes a passkey and comes back by it; gives what her device knows it by, and its key."""
+    giulia, key = town.people.giulia, new_device(town.people)
+    room = (await giulia.open(f"{town.site('bank')}/room")).expect(200)
+    (await giulia.go_on(await giulia.tap(room, "/room/passkeys", key.create), "/room/passkeys")).expect(200)
+    landing = (await giulia.open(town.giulia.link)).expect(200)
+    back = await giulia.tap(landing, f"{town.giulia.path}/passkey", key.get)
+    (await giulia.go_on(back, "/room")).expect(200)
+    return {key.credential_id, key.user_handle, b64url(key.credential_id), b64url(key.user_handle)}
 
 
 async def code_by_message(town: Town) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from app.web import own_views, views
+from app.web import own_views, passkey_views, public_views, views
 from app.web import staff_views as desk
 from app.web.views import Page
 
@@ -65,7 +65,7 @@ ROOM = views.Room(
     idle_left=840, ends_at=NOW + timedelta(hours=8), may_enrol=True, step_up=METHODS[3:],
     post=views.PublicPost(author="@giulia", text=POST_TEXT, at=ago(40)),
 )  # fmt: skip
-OURS = views.VerifyAnswer(
+OURS = public_views.VerifyAnswer(
     ours=True, account="@bancaesempio", network="Square", answered=POST_TEXT, posted_at=ago(30),
     url="http://square.localhost/posts/12",
 )  # fmt: skip
@@ -170,10 +170,16 @@ def _customer_pages() -> dict[str, Page]:
         name="mastodon", label="Mastodon", example="@giulia@social.example", methods=("direct_message",)
     )
     handle_code = views.HandleCode(
-        site=SITE, now=NOW, slug=SLUG, network="Square", account="@giulia", official_account="@bancaesempio"
+        site=SITE,
+        now=NOW,
+        slug=SLUG,
+        network="Square",
+        account="@giulia",
+        official_account="@bancaesempio",
+        minutes=10,
     )
     customer = views.CustomerChoice(site=SITE, now=NOW, slug=SLUG, handle="@giulia", network="Square", methods=METHODS)
-    code = views.CustomerCode(site=SITE, now=NOW, slug=SLUG, kind="sms")
+    code = views.CustomerCode(site=SITE, now=NOW, slug=SLUG, kind="sms", minutes=5)
     confirm = views.Confirm(
         site=SITE, now=NOW, slug=SLUG, handle="@giulia", network="Square", kind="sms", identifier="+39 333 1234567",
         valid_until=NOW + timedelta(days=180),
@@ -196,6 +202,7 @@ def _customer_pages() -> dict[str, Page]:
         "customer-code-totp": replace(code, kind="totp", error="Some of the values are not valid."),
         "confirm": confirm,
         "confirm-identity": replace(confirm, kind="identity", provider="Identità Demo", identifier=""),
+        "confirm-passkey": replace(confirm, kind="passkey", identifier=""),
     }
 
 
@@ -204,24 +211,40 @@ def _room_pages() -> dict[str, Page]:
     locked = views.Locked(site=SITE, now=NOW, methods=METHODS)
     pages: dict[str, Page] = {
         "room": ROOM,
+        "room-held-passkey": replace(ROOM, held=held, step_up=METHODS[3:], step_up_passkey=True),
         "room-held": replace(ROOM, held=held, older_hidden=True, draft="Sto scrivendo", error="This is too long."),
         "room-asked": replace(ROOM, step_up_asked=True, step_up=()),
         "room-strong": replace(
             ROOM, level=3, proofs=STRONG, readable=("general", "case", "account"), notice="stepped_up"
         ),
+        "room-offer": replace(ROOM, level=3, proofs=STRONG, readable=("general", "case", "account"), passkeys="offer"),
+        "room-own-passkey": replace(ROOM, level=3, proofs=STRONG, passkeys="own"),
         "room-closed": replace(ROOM, state="closed", rating="ask"),
         "room-rated": replace(ROOM, state="closed", rating="given", messages=(), post=None),
         "locked": locked,
         "locked-code": replace(locked, code_sent=True, kind="sms", error="Some of the values are not valid."),
+        "locked-passkey": replace(locked, passkey=True),
         "locked-email": replace(locked, code_sent=True, kind="email"),
         "locked-totp": replace(locked, code_sent=True, kind="totp"),
         "authenticator": views.Authenticator(
             site=SITE, now=NOW, secret="JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", account="Banca Esempio (@giulia)"
         ),
     }
+    pages |= _passkey_pages()
     for reason in ("left", "over", "revoked", "none"):
         pages[f"ended-{reason}"] = views.Ended(site=SITE, now=NOW, reason=reason, slug=SLUG if reason == "over" else "")
     return pages
+
+
+def _passkey_pages() -> dict[str, Page]:
+    used = passkey_views.OwnPasskey(id=uuid4(), created_at=ago(9000), last_used_at=ago(60), synced=True)
+    new = passkey_views.OwnPasskey(id=uuid4(), created_at=ago(2), last_used_at=None, synced=False)
+    own = passkey_views.Passkeys(site=SITE, now=NOW, passkeys=(used, new), may_add=True)
+    return {
+        "passkeys": own,
+        "passkeys-none": replace(own, passkeys=(), error="The passkey could not be added. Please try again."),
+        "passkeys-enough": replace(own, passkeys=(used,) * 5, may_add=False, notice="passkey_added"),
+    }
 
 
 def _own_pages() -> dict[str, Page]:
@@ -252,16 +275,18 @@ def _own_pages() -> dict[str, Page]:
 
 
 def _public_pages() -> dict[str, Page]:
-    verify = views.Verify(site=SITE, now=NOW)
-    not_me = views.NotMe(site=SITE, now=NOW)
+    verify = public_views.Verify(site=SITE, now=NOW)
+    not_me = public_views.NotMe(site=SITE, now=NOW)
     problem = views.Problem(site=SITE, now=NOW, status=404, error="There is nothing here, or it is not for you.")
     return {
         "verify": verify,
         "verify-ours": replace(verify, text=f"http://bank.localhost/c/{SLUG}", answer=OURS),
-        "verify-not-ours": replace(verify, text=TRAP, answer=views.VerifyAnswer(ours=False)),
+        "verify-not-ours": replace(verify, text=TRAP, answer=public_views.VerifyAnswer(ours=False)),
         "not-me": not_me,
         "not-me-done": replace(not_me, done=True),
-        "privacy": views.Privacy(site=replace(SITE, demo=False), now=NOW, controller="Banca Esempio S.p.A., Milano"),
+        "privacy": public_views.Privacy(
+            site=replace(SITE, demo=False), now=NOW, controller="Banca Esempio S.p.A., Milano"
+        ),
         "problem": problem,
         "problem-busy": replace(problem, status=503, retry_after=3, reference="req-0193"),
         "problem-bug": replace(problem, status=500, error="", reference="req-0194"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -161,6 +161,16 @@ class Browser:
         headers |= {"content-type": "application/x-www-form-urlencoded", "origin": origin_of(answer.url)}
         body = urlencode({**form.filled, **fields}).encode()
         return await self._fetch("POST", url, headers, body, origin_of(answer.url))
+
+    async def tap(self, answer: Answer, action: str, key: Callable[[Mapping[str, Any]], str]) -> Answer:
+        """What the page's module does with a passkey's form: its question by fetch, the key's answer by the form."""
+        form, begun_at = answer.form(action, {}), origin_of(answer.url)
+        url = urljoin(answer.url, form.action)
+        headers = self._headers("POST", url, begun_at, module=True)
+        headers |= {"content-type": "application/x-www-form-urlencoded", "origin": begun_at}
+        asked = (await self._fetch("POST", f"{url}/question", headers, b"", begun_at)).expect(200)
+        body = urlencode({**form.filled, "answer": key(asked.json())}).encode()
+        return await self._send("POST", url, begun_at=begun_at, body=body, origin="null")
 
     def listen(self, answer: Answer, path: str, after: int, last_event_id: str = "") -> Streaming:
         """Open an event stream as the page's module does; `last_event_id` as after a broken connection."""

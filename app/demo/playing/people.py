@@ -17,6 +17,7 @@ from app.demo.playing.http_client import Answer, Browser, new_client
 from app.demo.playing.on_square import OnSquare
 from app.demo.playing.scene import Scene
 from app.demo.playing.staff_client import StaffClient
+from app.demo.soft_passkey import SoftPasskey
 
 REFERENCE: Final = re.compile(r"/not-me\W.*?([A-Z0-9]{4}(?:-[A-Z0-9]{4}){2})")
 CODE: Final = re.compile(r"(?<!\d)\d{8}(?!\d)")
@@ -32,6 +33,7 @@ class Story:
     room: Answer | None = None
     held_text: str = ""
     luca_refused: int = 0
+    passkey: SoftPasskey | None = None
     bags: dict[str, bytes] = field(default_factory=dict)
     trust: bytes = b""
     secrets: set[str] = field(default_factory=set)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from app.demo.playing import offline, raw_search, steps_entry, steps_evidence, steps_public, steps_room
+from app.demo.playing import offline, raw_search, steps_entry, steps_evidence, steps_passkey, steps_public, steps_room
 from app.demo.playing.offline import Evidence
 from app.demo.playing.people import Company
 
@@ -51,6 +51,10 @@ STORY: Final[tuple[Step[Company], ...]] = (
         "an attacker who complains himself gets a room of his own, empty, and no way to hers", steps_room.own_complaint
     ),
     Step("right handle with another customer's proof: an empty room; Giulia's stays hers", steps_room.stolen_handle),
+    Step("Giulia makes a passkey in her room; her phone hears of it", steps_passkey.made),
+    Step(
+        "Giulia returns from another browser with one passkey tap; a made-up one opens nothing", steps_passkey.returned
+    ),
     Step("insider without the case: Luca can neither read, watch, write nor ask", steps_room.insider),
     Step("a card number from the customer is refused kindly and not stored", steps_room.card_number),
     Step("Anna closes with an outcome, Giulia rates, a public reply ends the thread", steps_room.closing),

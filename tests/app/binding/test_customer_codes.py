@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from app.binding import customer_proof
@@ -14,6 +12,7 @@ from app.directory.port import DirectoryUnavailable
 from app.errors import RiserboError
 from app.limits.errors import Locked
 from app.permissions import Level
+from app.policy import Policy, Profile
 from tests.app.binding.bank import HOME, Bank, Visitor, bound_by_identity, bound_by_sms, last_code, wrong
 from tests.app.binding.test_handle_refusals import plant
 
@@ -282,7 +281,7 @@ async def test_what_is_not_switched_on_cannot_be_chosen_and_nothing_typed_is_ask
 
 
 async def test_a_bank_may_refuse_codes_by_sms_and_e_mail_and_still_send_notices(bank: Bank) -> None:
-    bank.ports = replace(bank.ports, codes=("totp",))
+    bank.services.policy = Policy(profile=Profile.ASVS_3)
     visitor = await at_the_customer_step(bank)
     for method in ("sms", "email"):
         with pytest.raises(MethodNotOffered):

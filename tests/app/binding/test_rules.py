@@ -106,3 +106,21 @@ def test_a_notice_names_the_handle_and_the_way_to_undo_it(kind: str) -> None:
         assert "giulia" in text
         assert kind == "unread" or ("ABCD-EFGH-JKMN" in text and "/not-me" in text)
         assert texts.subject_line(sender, language, kind).startswith("Banca Esempio: ")
+
+
+@pytest.mark.parametrize(
+    ("session", "synced", "model", "level"),
+    [
+        (Level.L3, True, None, Level.L3),
+        (Level.L4, True, None, Level.L3),
+        (Level.L4, True, "a model", Level.L3),
+        (Level.L4, False, None, Level.L3),
+        (Level.L4, False, "a model", Level.L4),
+        (Level.L3, False, "a model", Level.L3),
+        (Level.L2, True, None, Level.L2),
+    ],
+)
+def test_a_passkey_is_worth_its_session_at_most_and_l4_only_where_its_model_is_proved(
+    session: Level, synced: bool, model: str | None, level: Level
+) -> None:
+    assert rules.level_of_passkey(Policy(), session, backup_eligible=synced, model=model) == level

@@ -1,0 +1,70 @@
+"""The explanation says what the policy says: every figure of it, and nothing of another one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.permissions import Level
+from app.policy import Brand, Method, Policy, Profile, Rate, Unknown
+from app.policy.sense import figures
+from app.policy.words import explanation, guesses_a_year
+from tests.support.policies import changed
+
+
+def told(change: dict[str, Any]) -> str:
+    return "\n".join(f"{heading}: {sentence}" for heading, sentence in explanation(changed(change)))
+
+
+def another(value: Any) -> Any:
+    match value:
+        case Level():
+            return Level.L4 if value != Level.L4 else Level.L2
+        case timedelta():
+            return value + timedelta(seconds=7)
+        case Rate():
+            return Rate(value.limit + 7, value.per)
+        case int():
+            return value + 7
+        case Profile():
+            return Profile.ASVS_3
+        case Unknown():
+            return Unknown.SEND
+        case frozenset():
+            return frozenset[Any]()
+    return {"mastodon": Brand(methods=frozenset({Method.TOTP}))}
+
+
+@pytest.mark.parametrize("key", figures(Policy()))
+def test_every_figure_is_in_the_words(key: str) -> None:
+    assert told({key: another(figures(Policy())[key])}) != told({})
+
+
+def test_a_level_says_what_it_opens_and_what_gives_it() -> None:
+    lines = dict(explanation(Policy()))
+    assert "opens general, case;" in lines["level 2"]
+    assert "a code by SMS" in lines["level 2"]
+    assert "opens general, case, account;" in lines["level 3"]
+    assert "list as 3" in lines["level 3"]
+    assert "a code by SMS" not in lines["level 3"]
+    assert "5 min without activity" in lines["level 3"]
+
+
+def test_a_level_that_nothing_gives_says_so() -> None:
+    gone = {"methods.identity_relay_resistant": Level.L0, "methods.passkey_device_bound": Level.L0}
+    assert "nobody reaches it" in dict(explanation(changed(gone)))["level 4"]
+
+
+def test_the_asvs_profile_takes_sms_and_mail_away() -> None:
+    lines = dict(explanation(changed({"profile": Profile.ASVS_3})))
+    assert "SMS" not in lines["level 2"]
+    assert "e-mail" not in lines["level 2"]
+    assert "an authenticator app" in lines["level 2"]
+
+
+def test_a_strangers_odds_follow_from_the_guesses_a_day() -> None:
+    policy = changed({"tries.wrong_a_day": 100})
+    assert guesses_a_year(policy) == 36_500
+    assert "36500 a year, odds of 3.65e-04" in dict(explanation(policy))["a stranger"]
