@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from security import jwts
 from security.encoding import b64url, unb64url
 from security.errors import SecurityError
-from security.jwts import SigningKey as TokenKey
 from security.keys import KeyRing
 from security.notes import SigningKey
 from security.secret import Secret
@@ -97,13 +96,13 @@ def read_signing_key(path: Path) -> SigningKey:
 
 def make_token_key_file(path: Path, *, demo: bool = False) -> None:
     """A new ES256 key for access tokens."""
-    _write_new(path, {"signing": [{"jwk": TokenKey.new().private_jwk(), "retired_at": None}], "demo": demo})
+    _write_new(path, {"signing": [{"jwk": jwts.SigningKey.new().private_jwk(), "retired_at": None}], "demo": demo})
 
 
 def rotate_token_key(path: Path, now: datetime) -> tuple[str, str]:
     """Sign with a new key from now on; the old one stays in the key set for a day. Returns the names of both."""
     document = _read(path)
-    old, new = TokenKey.of_jwk(document["signing"][0]["jwk"]), TokenKey.new()
+    old, new = jwts.SigningKey.of_jwk(document["signing"][0]["jwk"]), jwts.SigningKey.new()
     document["signing"][0]["retired_at"] = now.isoformat()
     kept = [one for one in document["signing"] if _is_published(one, now)]
     document["signing"] = [{"jwk": new.private_jwk(), "retired_at": None}, *kept]
@@ -120,9 +119,9 @@ class TokenKeyFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int] | None = None
-        self._listed: list[tuple[TokenKey, dict[str, Any]]] = []
+        self._listed: list[tuple[jwts.SigningKey, dict[str, Any]]] = []
 
-    def current(self) -> TokenKey:
+    def current(self) -> jwts.SigningKey:
         """The key that signs; raises `KeyFileRefused`."""
         return self._keys()[0][0]
 
@@ -132,12 +131,12 @@ class TokenKeyFile:
             return []
         return [key.public_jwk() for key, entry in self._keys() if _is_published(entry, now)]
 
-    def _keys(self) -> list[tuple[TokenKey, dict[str, Any]]]:
+    def _keys(self) -> list[tuple[jwts.SigningKey, dict[str, Any]]]:
         try:
             status = self._path.stat()
             if (status.st_mtime_ns, status.st_size) != self._seen:
                 document = _read(self._path)["signing"]
-                self._listed = [(TokenKey.of_jwk(one["jwk"]), one) for one in document]
+                self._listed = [(jwts.SigningKey.of_jwk(one["jwk"]), one) for one in document]
                 self._seen = (status.st_mtime_ns, status.st_size)
             self._listed[0]
         except (OSError, LookupError, TypeError, SecurityError) as fault:

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import key_files
 from app.admin import create_admin_app
-from app.agents.ports import LocalSignIn, TokenPorts
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
@@ -23,9 +22,6 @@ from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
 from app.cases.routes import router as case_routes
 from app.cases.rules import CaseClocks
-from app.clients.issuing import IssuerPorts
-from app.clients.routes import router as client_routes
-from app.clients.service import MAY_HOLD
 from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
 from app.conversations.committing import lane_of
@@ -35,7 +31,6 @@ from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
 from app.http.admission import Admission, TrafficLimits
-from app.http.api_document import name_security
 from app.http.body_limits import BodyLimits
 from app.http.framing import FramingLimits
 from app.http.json_bodies import strict_json
@@ -48,14 +43,11 @@ from app.outbound import OutboundClient
 from app.outside_parts import Parts, outbound_from, parts_from
 from app.policy.file import judged_policy
 from app.policy.sense import ground_of
-from app.provisioning.routes import router as provisioning_routes
-from app.provisioning.rules import ProvisioningPorts
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 from app.settings import Settings
-from app.sign_on.rules import SignOnPorts
-from app.staff_parts import local_sign_in, provisioning_ports, sign_on_ports
-from app.token_parts import issuer_ports, token_ports
+from app.staff_parts import Staffing, install_staffing, staffing_from
+from app.token_parts import StaffTokens, install_tokens, staff_tokens
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
 from app.web.cross_origin import CrossSiteWrites
@@ -97,11 +89,8 @@ class Installation:
     handover: HandoverPorts
     binding: BindingPorts
     compliance: CompliancePorts
-    tokens: TokenPorts
-    issuer: IssuerPorts
-    provisioning: ProvisioningPorts
-    local: LocalSignIn
-    sign_on: SignOnPorts | None
+    tokens: StaffTokens
+    staffing: Staffing
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -181,11 +170,8 @@ async def assemble(
             log_vkey=log_key.vkey(),
             trust_address=f"{settings.public_url}/trust.json",
         ),
-        tokens=token_ports(settings, outbound),
-        issuer=issuer_ports(settings),
-        provisioning=provisioning_ports(settings),
-        local=local_sign_in(settings),
-        sign_on=sign_on_ports(settings, outbound),
+        tokens=staff_tokens(settings, outbound),
+        staffing=staffing_from(settings, outbound),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -229,10 +215,9 @@ def create_staff_app(house: Installation) -> FastAPI:
         compliance_routes,
     ):
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
-    app.include_router(client_routes)
-    app.include_router(provisioning_routes)
     app.include_router(staff_pages)
-    name_security(app, token_url=house.issuer.endpoint, scopes=MAY_HOLD, cookie=STAFF_COOKIE)
+    install_tokens(app, house.tokens)
+    install_staffing(app, house.staffing)
     return app
 
 
@@ -253,11 +238,6 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.handover_ports = house.handover
     app.state.binding_ports = house.binding
     app.state.compliance_ports = house.compliance
-    app.state.token_ports = house.tokens
-    app.state.issuer_ports = house.issuer
-    app.state.provisioning_ports = house.provisioning
-    app.state.local_sign_in = house.local
-    app.state.sign_on_ports = house.sign_on
     app.state.page_settings = house.pages
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)

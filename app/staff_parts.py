@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+
+from fastapi import FastAPI
 
 from app import key_files
 from app.actors import Role
@@ -10,11 +13,33 @@ from app.agents.ports import LocalSignIn
 from app.oauth.client import OAuthClient
 from app.oauth.server import AuthorizationServer
 from app.outbound import OutboundClient
+from app.provisioning.routes import router as provisioning_routes
 from app.provisioning.rules import ProvisioningPorts
 from app.settings import Settings
 from app.sign_on.rules import SignOnPorts
 
 RETURN = "/signin/return"
+
+
+@dataclass(frozen=True)
+class Staffing:
+    """Who makes accounts, whether passwords here are good, and the bank's own sign-in if it has one."""
+
+    provisioning: ProvisioningPorts
+    local: LocalSignIn
+    sign_on: SignOnPorts | None
+
+
+def staffing_from(settings: Settings, outbound: OutboundClient) -> Staffing:
+    """As the settings say."""
+    return Staffing(provisioning_ports(settings), local_sign_in(settings), sign_on_ports(settings, outbound))
+
+
+def install_staffing(app: FastAPI, staffing: Staffing) -> None:
+    """Give the staff door its provisioning, and what its sign-in must know."""
+    app.state.provisioning_ports, app.state.local_sign_in = staffing.provisioning, staffing.local
+    app.state.sign_on_ports = staffing.sign_on
+    app.include_router(provisioning_routes)
 
 
 def provisioning_ports(settings: Settings) -> ProvisioningPorts:

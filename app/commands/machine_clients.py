@@ -52,7 +52,8 @@ async def add(settings: Settings, operator: Operator, new: NewClient) -> str:
         await service.add(db, operator, new)
         if new.issuer:
             return f"{new.client_id} may use the API with tokens of {new.issuer}"
-        return f"{new.client_id} may ask for tokens at {house.issuer.endpoint}, assertions for {house.issuer.url}"
+        ours = house.tokens.issued
+        return f"{new.client_id} may ask for tokens at {ours.endpoint}, assertions for {ours.url}"
 
 
 async def listed(settings: Settings, operator: Operator) -> Sequence[str]:

@@ -53,14 +53,14 @@ async def break_glass(
 ) -> str:
     """Open a sealed account for so long, or close it; says what was done. Raises `WrongUse`."""
     async with operating.opened(settings) as house, transaction(house.services) as db:
-        if not house.local.tell:
+        if not house.staffing.local.tell:
             raise WrongUse("the settings have no break_glass in [staff_sign_on]: it is off")
         staff_id = await _id_of(db, login)
         try:
             if lifetime is None:
-                await glass.seal_again(db, operator, house.local, staff_id)
+                await glass.seal_again(db, operator, house.staffing.local, staff_id)
                 return f"{login} is sealed again"
-            until = await glass.unseal(db, operator, house.local, staff_id, lifetime=lifetime, reason=reason)
+            until = await glass.unseal(db, operator, house.staffing.local, staff_id, lifetime=lifetime, reason=reason)
         except NotFound:
             raise WrongUse(f"{login} has no password here, has left, or was never opened") from None
     return f"{login} may sign in with password and code until {until.isoformat(timespec='minutes')}"

@@ -81,7 +81,7 @@ GET /api/v1/cases/{case_id}/replies                          ok   ok   ok  404  
 GET /api/v1/conversations/{conversation_id}/events           ok  403   ok  404  404  403    404
 GET /api/v1/conversations/{conversation_id}/messages         ok  403   ok  404  404  403    404
 GET /api/v1/exports                                         403  403  403   ok  403  403    403
-GET /api/v1/exports/trust                                   403  403  403   ok  403  403    403
+GET /api/v1/exports/trust                                   403  403  403   ok  403   ok    403
 GET /api/v1/exports/{export_id}                             404  404  404   ok  404  404    404
 GET /api/v1/exports/{export_id}/bag                         404  404  404   ok  404  404    404
 GET /api/v1/staff                                            ok   ok   ok   ok   ok   ok     ok
@@ -316,7 +316,7 @@ async def leaver(town: Town) -> tuple[str, str]:
 
 async def joiner(town: Town) -> str:
     """An account that the bank's identity management has made."""
-    ports = town.bank.house.provisioning
+    ports = town.bank.house.staffing.provisioning
     async with transaction(town.services) as db:
         account, _ = await provisioning.create(db, SYSTEM, ports, Person(f"pia{uuid4().hex[:6]}", roles=("desk",)))
     return str(account.id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import httpx2
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
@@ -20,7 +18,7 @@ async def test_a_stock_client_proves_itself_by_private_key_jwt_and_reads(door: D
     method = PrivateKeyJWT(described["issuer"], alg="ES256", claims=claims)
     async with AsyncOAuth2Client(
         "crm",
-        ECKey.import_key(json.dumps(crm.private_jwk())),
+        ECKey.import_key(crm.private_jwk()),
         token_endpoint_auth_method=method,
         scope="cases:read",
         transport=httpx2.ASGITransport(door.app),
