@@ -207,7 +207,7 @@ async def rows(town: Town) -> dict[str, int]:
 
 
 async def test_bodies_that_are_no_json_of_ours_are_refused(town: Town) -> None:
-    before, known, wrong = await rows(town), await Known.of(town), []
+    known, before, wrong = await Known.of(town), await rows(town), []
     for number, (path, readable) in enumerate(api_bodies(town).items()):
         who = known.for_path("staff", path)
         for name, body in share(UNREADABLE.items(), number):
@@ -239,7 +239,7 @@ def with_something_wrong(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def test_fields_of_the_wrong_type_and_forged_ones_are_refused(town: Town) -> None:
     """Mass assignment: no level, binding, author or role is ever taken from a body."""
-    before, known, wrong = await rows(town), await Known.of(town), []
+    known, before, wrong = await Known.of(town), await rows(town), []
     for number, (path, body) in enumerate(api_bodies(town).items()):
         for bad in share(with_something_wrong(body), number):
             sent = await post(town, path, known.for_path("staff", path), json.dumps(bad).encode(), "application/json")
@@ -250,7 +250,8 @@ async def test_fields_of_the_wrong_type_and_forged_ones_are_refused(town: Town) 
 
 
 async def test_provisioning_that_cannot_be_read_or_makes_no_sense_is_refused(town: Town) -> None:
-    known, wrong = await Known.of(town), []
+    known = await Known.of(town)
+    wrong: list[tuple[object, ...]] = []
     who, before = known.for_path("staff", SCIM), await rows(town)
     nobody = f"{SCIM}/{uuid4()}"
     for method, path in (("POST", SCIM), ("PUT", nobody), ("PATCH", nobody)):
@@ -265,8 +266,8 @@ async def test_provisioning_that_cannot_be_read_or_makes_no_sense_is_refused(tow
                 if not is_scim_error(sent):
                     wrong.append((method, field, str(value)[:20], sent.status_code))
     for odd in (*ODD_NUMBERS, *HOSTILE):
-        query = urlencode({"filter": odd, "count": odd, "startIndex": odd})
-        sent = await town.wire.send("staff", "GET", f"{SCIM}?{query}"[:6000], who)
+        query = urlencode({"filter": odd[:100], "count": odd[:100], "startIndex": odd[:100]})
+        sent = await town.wire.send("staff", "GET", f"{SCIM}?{query}", who)
         if not is_scim_error(sent):
             wrong.append(("GET", odd[:20], sent.status_code))
     assert wrong == []
@@ -280,7 +281,7 @@ def is_scim_error(answer: httpx2.Response) -> bool:
 
 
 async def test_forms_that_cannot_be_read_are_refused(town: Town) -> None:
-    before, known, wrong = await rows(town), await Known.of(town), []
+    known, before, wrong = await Known.of(town), await rows(town), []
     for number, (path, (site, _)) in enumerate(forms(town).items()):
         for name, (kind, body) in share(MALFORMED_FORMS.items(), number):
             headers = {"content-type": kind, "accept": "text/html"}

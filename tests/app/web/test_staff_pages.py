@@ -42,6 +42,8 @@ from app.main import Installation, Parts, create_staff_app, page_settings
 from app.notifications.service import claim
 from app.permissions import Level
 from app.settings import Settings
+from app.staff_parts import staffing_from
+from app.token_parts import staff_tokens
 from app.web.case_view import OUTCOMES, SHOWN_OUTCOMES
 from app.web.drafts import pieces_of
 from app.web.export_pages import shown_size
@@ -184,6 +186,8 @@ async def opened_desk(urls: DatabaseUrls, folder: Path) -> AsyncIterator[Desk]:
             handover=HandoverPorts((connector,), PUBLIC, settings.bank, settings.phone, facts_of_case),
             binding=bank.ports,
             compliance=CompliancePorts(folder, export_key, log_key.vkey()),
+            tokens=staff_tokens(settings, services.outbound),
+            staffing=staffing_from(settings, services.outbound),
             pages=page_settings(settings, parts),
             clocks=CaseClocks(),
         )
