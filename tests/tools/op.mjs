@@ -63,7 +63,7 @@ function configuration(plan, provider) {
   };
 }
 
-const form = (uid, asked) => `<!doctype html><meta charset="utf-8"><title>Sign in</title>
+const form = (uid, asked) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Sign in</title>
 <form action="/interaction/${uid}"><label>Who <input name="account"></label>
 <label>How <input name="acr" value="${asked}"></label><button>Sign in</button></form>`;
 
