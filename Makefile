@@ -18,13 +18,13 @@ $(shell [ ! -e .venv ] || [ "$$(cat .venv/.at 2>/dev/null)" = "$$PWD" ] || rm -r
 demo: .venv/.runtime
 	exec $(PYTHON_HERE) -m app.cli demo $(ARGS)
 
-test: .venv/.test .cache/.browser .cache/compiler .cache/.snac tests/tools/node_modules/.ready
-	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup $(ARGS)
+test: .venv/.test .cache/.browser .cache/compiler .cache/.snac .cache/.spin tests/tools/node_modules/.ready
+	exec tests/tools/isolated.sh $(PYTHON_HERE) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope $(ARGS)
 
 # the suites of faults at full length (an hour and more); figures in .cache/soak, also when a test failed
 soak: .venv/.test .cache/compiler
 	status=0; RISERBO_SOAK=1 tests/tools/isolated.sh $(PYTHON_HERE) -m pytest -o faulthandler_timeout=0 --durations=0 \
-	  $(wildcard tests/crashes tests/powercut tests/faults tests/hostile) $(ARGS) || status=$$?; \
+	  $(wildcard tests/crashes tests/powercut tests/faults tests/hostile tests/machine) $(ARGS) || status=$$?; \
 	$(PYTHON_HERE) -m tests.support.soak; exit $$status
 
 lint: .venv/.test
@@ -70,6 +70,10 @@ clean:
 # the script sets the stamp itself: where snac2 cannot be had, the next run tries again
 .cache/.snac: tests/tools/snac.sh tests/tools/unpack.sh
 	tests/tools/snac.sh
+
+# as for snac2
+.cache/.spin: tests/tools/spin.sh tests/tools/unpack.sh
+	tests/tools/spin.sh
 
 # real identity providers for the tests; no package's own scripts run
 tests/tools/node_modules/.ready: tests/tools/package-lock.json | .venv/.test

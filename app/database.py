@@ -35,6 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, c
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app import sqlite_driver
 from app.errors import RiserboError, Unavailable
 from app.services import Services
 
@@ -235,7 +236,12 @@ def _sqlite_engine(url: str, *, read_only: bool) -> AsyncEngine:
     """WAL with `synchronous=FULL`: nothing less survives a power cut (measured; see docs/decisions)."""
     size = 4 if read_only else 1
     engine = create_async_engine(
-        url, pool_size=size, max_overflow=0, pool_timeout=10, connect_args={"timeout": 10}, hide_parameters=True
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={"timeout": 10, "async_creator_fn": sqlite_driver.connect},
+        hide_parameters=True,
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -295,6 +301,14 @@ def dialect_of(db: AsyncSession) -> str:
     return db.get_bind().dialect.name
 
 
+async def connection_of(db: AsyncSession) -> AsyncConnection:
+    """The connection of this transaction, for statements that need no objects; asking the session each time is dear."""
+    connection: AsyncConnection | None = db.info.get("connection")
+    if connection is None:
+        connection = db.info["connection"] = await db.connection()
+    return connection
+
+
 def services_of(db: AsyncSession) -> Services:
     """The services that opened this transaction."""
     services: Services = db.info["services"]
@@ -307,7 +321,7 @@ async def transaction(services: Services) -> AsyncIterator[AsyncSession]:
     async with AsyncSession(services.write_engine, expire_on_commit=False, info={"services": services}) as db:
         try:
             await db.begin()
-            await db.connection()
+            await connection_of(db)
         except PoolTimeout:
             raise Unavailable(retry_after=2) from None
         try:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import key_files
 from app.admin import create_admin_app
+from app.agents.dependencies import install_staff_refusals
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
@@ -242,7 +243,9 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     app.state.staff_door = name == "staff"
     app.include_router(static_routes)
     app.include_router(report_routes)
-    install_storage_faults(app, install_problem_handlers(app, render_error, error_words))
+    answers = install_problem_handlers(app, render_error, error_words)
+    install_storage_faults(app, answers)
+    install_staff_refusals(app, answers)
     app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
     app.add_middleware(BodyLimits)
     app.add_middleware(SecurityHeaders, https=house.settings.https)

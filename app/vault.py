@@ -108,6 +108,11 @@ class _Cached:
     until: datetime
 
 
+def _is_good(cached: _Cached, now: datetime) -> bool:
+    # further ahead than it was ever put, it is of a clock that was set back since
+    return now < cached.until <= now + CACHE_FOR
+
+
 class Vault:
     """Opens and seals with data keys; holds each unwrapped key for at most five minutes."""
 
@@ -142,9 +147,10 @@ class Vault:
 
     async def key(self, key_id: UUID) -> DataKey:
         """The data key of this id, from the cache or unwrapped now; `Unavailable` when it is gone."""
-        self.forget_expired()
+        now = self._clock()
+        self._forget_expired(now)
         cached = self._cache.get(key_id)
-        if cached is not None and self._clock() < cached.until <= self._clock() + CACHE_FOR:
+        if cached is not None and _is_good(cached, now):
             return cached.key
         async with self._engine.connect() as connection:
             row = (
@@ -161,11 +167,12 @@ class Vault:
 
     def forget_expired(self) -> None:
         """Drop the keys whose minutes are over, used or not; the oldest stand in front."""
-        now = self._clock()
+        self._forget_expired(self._clock())
+
+    def _forget_expired(self, now: datetime) -> None:
         while self._cache:
             oldest = next(iter(self._cache))
-            # further ahead than it was ever put, it is of a clock that was set back since
-            if now < self._cache[oldest].until <= now + CACHE_FOR:
+            if _is_good(self._cache[oldest], now):
                 return
             del self._cache[oldest]
 

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: databases, browser, mail, and the rule that nothing leaves loopback."""
+"""Fixtures that every test may use: databases, houses, browser, mail, and the rule that nothing leaves loopback."""
 
 from __future__ import annotations
 
@@ -20,29 +20,13 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from tests.support.chromium import Visit
+    from tests.support.house import House
     from tests.support.openid import OpenIdTown
+    from tests.support.warm_serving import Mother
 
-pytest_plugins = ["tests.support.report"]
+pytest_plugins = ["tests.support.report", "tests.support.sharing"]
 DATABASES = ("sqlite", "postgresql")
 network.watch()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share something costly share a worker.
-
-    Two Chromiums at once on a small machine only slow each other down; the headless story is played once, not by
-    every worker. The social servers have addresses that nobody else may hold meanwhile.
-    """
-    for item in items:
-        asked = getattr(item, "fixturenames", ())
-        if "snac_ground" in asked:
-            item.add_marker(pytest.mark.xdist_group("snac"))
-        elif "browser" in asked:
-            item.add_marker(pytest.mark.xdist_group("browser"))
-        elif "openid" in asked:
-            item.add_marker(pytest.mark.xdist_group("openid"))
-        elif "story" in asked:
-            item.add_marker(pytest.mark.xdist_group("story"))
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +108,31 @@ def schema_urls(database_kind: str, tmp_path: Path, request: pytest.FixtureReque
     yield DatabaseUrls(*map(server.url, names))
     for name in names:
         server.drop_database(name)
+
+
+@pytest.fixture
+async def house(
+    database_kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
+    """Services, staff and an empty desk: a whole house a test."""
+    from tests.support.house import blueprint, open_house
+
+    server: PostgresServer | None = None
+    if database_kind == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+    plan = await blueprint(database_kind, tmp_path_factory.mktemp("blueprint"), server)
+    async with open_house(plan, tmp_path, server) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def mother() -> Iterator[Mother]:
+    """Forks servers that have their imports already."""
+    from tests.support.warm_serving import Mother
+
+    running = Mother()
+    yield running
+    running.stop()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from app.actors import Actor, audit_name
 from app.audit.events import EVENTS
 from app.audit.models import Leaf, StreamHead
 from app.bulk import among, insert_many, listed, update_many
-from app.database import after_commit, before_commit, dialect_of, services_of, upsert
+from app.database import after_commit, before_commit, connection_of, dialect_of, services_of, upsert
 from app.ids import new_id
 from security.encoding import canonical_json
 from security.merkle import leaf_hash
@@ -94,7 +94,7 @@ async def _lock_heads(db: AsyncSession, streams: list[str]) -> dict[str, tuple[i
 
     Born before any lock is taken: who waits for somebody else's new stream must not hold a head that the other needs.
     """
-    dialect, connection = dialect_of(db), await db.connection()
+    dialect, connection = dialect_of(db), await connection_of(db)
     wanted = listed(dialect, streams)
     known = set((await connection.execute(_known(dialect), wanted)).scalars())
     if len(known) < len(streams):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from math import ceil
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.service import record
 from app.binding.attempts import stream_of, visitor_of
-from app.binding.errors import CodeWrong
+from app.binding.errors import CodeTooSoon, CodeWrong, EnoughCodes
 from app.binding.models import Attempt, Challenge
+from app.binding.rules import CodeMethod
 from app.database import services_of
 from app.ids import new_id
 from security.codes import check_code, code_hash, new_code
@@ -49,6 +51,27 @@ async def add(
     )
     db.add(challenge)
     return challenge, code
+
+
+async def require_another(db: AsyncSession, attempt: Attempt, *, purpose: str, same_place: ColumnElement[bool]) -> None:
+    """Raise `EnoughCodes` or `CodeTooSoon`; depends on nothing but what this attempt has asked for before.
+
+    `same_place` tells codes that would reach the same place as the one wished for: the wait is between those, so that a
+    mistyped account or another channel need not wait.
+    """
+    policy, now = services_of(db).policy, services_of(db).clock()
+    asked = and_(Challenge.attempt_id == attempt.id, Challenge.purpose == purpose, Challenge.channel != CodeMethod.TOTP)
+    total = (await db.execute(select(func.count()).where(asked))).scalar_one()
+    if total >= policy.tries.codes_per_attempt:
+        raise EnoughCodes
+    count, last = (
+        await db.execute(select(func.count(), func.max(Challenge.created_at)).where(asked, same_place))
+    ).one()
+    if count == 0:
+        return
+    wait = last + policy.sending.gap * 2 ** (count - 1) - now
+    if wait > timedelta(0):
+        raise CodeTooSoon(retry_after=max(1, ceil(wait.total_seconds())))
 
 
 async def count_try(db: AsyncSession, challenge: Challenge, now: datetime) -> Challenge:

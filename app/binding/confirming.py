@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Customer
 from app.audit.service import record
 from app.binding import attempts, known_customers, notices, reproof, rules
+from app.binding.browsers import note_browser
 from app.binding.errors import NoticeNotAccepted, OutOfStep
 from app.binding.models import Attempt, Binding, Challenge
 from app.binding.queries import binding_of_pair, is_frozen, is_live
@@ -42,9 +43,10 @@ class Bound:
     session_token: str = field(repr=False)
 
 
-async def confirm(services: Services, *, session_id: UUID, slug: str, accepted: bool) -> Bound:
+async def confirm(services: Services, *, session_id: UUID, slug: str, accepted: bool, browser: str = "") -> Bound:
     """Link what the page showed. Raises `NoticeNotAccepted`, `OutOfStep`, `AttemptOver`, `NotFinishedHere`.
 
+    `browser` is the browser's own cookie: its owner is told of one that the binding was never used from.
     The room's data key is committed to the key store first; one that is not needed after all is swept as an orphan.
     """
     if not accepted:
@@ -60,7 +62,12 @@ async def confirm(services: Services, *, session_id: UUID, slug: str, accepted: 
         await _lock_pair(db, attempt)
         attempt = await attempts.of_session(db, session_id, now, slug=slug)
         attempts.require_state(attempt, State.CUSTOMER_OK)
-        return await _bind(db, attempt, key, now)
+        method = attempt.customer_method or ""
+        bound = await _bind(db, attempt, key, now)
+        binding = await db.get_one(Binding, bound.binding_id)
+        kind = "new_browser" if await note_browser(db, binding.id, browser) else "linked"
+        await notices.enqueue_notice(db, binding, kind=kind, proved_by=method)
+        return bound
 
 
 async def _lock_pair(db: AsyncSession, attempt: Attempt) -> None:
@@ -80,7 +87,6 @@ async def _bind(db: AsyncSession, attempt: Attempt, key: DataKey | None, now: da
     if attempt.customer_method == rules.PASSKEY and (binding is None or not is_live(binding, now)):
         # It belongs to its binding, so it cannot bring one back that has ended since.
         await attempts.refuse(db, attempt, "confirm", "binding_over")
-    methods = attempt.handle_method or "", attempt.customer_method or ""
     level = Level(attempt.level)
     binding = await _create_or_renew(db, attempt, binding, now)
     await attempts.move(
@@ -110,7 +116,6 @@ async def _bind(db: AsyncSession, attempt: Attempt, key: DataKey | None, now: da
     await conversations.enter(
         db, conversation_id, session_id=session_id, level=level, case_id=attempt.case_id, actor=actor
     )
-    await notices.enqueue_notice(db, binding, kind="linked", proved_by=methods[1])
     return Bound(binding.id, conversation_id, session_id, level, started.token)
 
 

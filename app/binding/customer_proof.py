@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.service import record
@@ -17,7 +17,7 @@ from app.binding import attempts, challenges, known_customers, pairs, rules
 from app.binding.authenticator import use_authenticator
 from app.binding.brands import require_offered
 from app.binding.code_delivery import CUSTOMER_CODE
-from app.binding.errors import AccountNeeded, CodeWrong, EnoughCodes, MethodNotOffered, NotReady, OutOfStep
+from app.binding.errors import AccountNeeded, CodeWrong, MethodNotOffered, NotReady, OutOfStep
 from app.binding.models import Attempt, Challenge
 from app.binding.pairs import GuessKeys
 from app.binding.ports import BindingPorts
@@ -37,7 +37,8 @@ async def request_customer_code(
 ) -> None:
     """Choose `sms`, `email` or `totp` and type customer number, phone or e-mail; the code's page comes next.
 
-    Raises `OutOfStep`, `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `EnoughCodes`, `limits.errors.Locked`.
+    Raises `OutOfStep`, `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `EnoughCodes`, `CodeTooSoon`,
+    `limits.errors.Locked`.
     """
     if method not in ports.code_methods(services.policy):
         raise MethodNotOffered
@@ -77,7 +78,9 @@ async def ask(
     await require_offered(db, attempt, method)
     typed_hash = shown or await pairs.typed_hash(services, attempt.handle_hash, identifier)
     await pairs.require_not_locked(db, typed_hash, services.clock())
-    await _require_codes_left(db, attempt, method)
+    if method != CodeMethod.TOTP:
+        there = and_(Challenge.channel == method.value, Challenge.typed_hash == typed_hash)
+        await challenges.require_another(db, attempt, purpose=PURPOSE, same_place=there)
     await attempts.move(
         db,
         attempt,
@@ -103,16 +106,6 @@ async def ask(
         priority=CODES_FIRST,
         expires_at=challenge.expires_at,
     )
-
-
-async def _require_codes_left(db: AsyncSession, attempt: Attempt, method: CodeMethod) -> None:
-    if method == CodeMethod.TOTP:
-        return
-    asked = select(func.count()).where(
-        Challenge.attempt_id == attempt.id, Challenge.purpose == PURPOSE, Challenge.channel != CodeMethod.TOTP
-    )
-    if (await db.execute(asked)).scalar_one() >= services_of(db).policy.tries.codes_per_attempt:
-        raise EnoughCodes
 
 
 async def check_customer_code(services: Services, *, session_id: UUID, slug: str, code: str) -> None:

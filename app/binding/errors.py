@@ -62,6 +62,13 @@ class EnoughCodes(TooMany):
     message = "No more codes can be sent in this attempt. Please use another way, or start again later."
 
 
+class CodeTooSoon(TooMany):
+    """A code to the same place is on its way, or was just said to be; the wait doubles with each one."""
+
+    code = "code_too_soon"
+    message = "We have just prepared a code. Please wait a little before you ask for another one."
+
+
 class MethodNotOffered(Invalid):
     """The network, method or provider is not switched on here."""
 

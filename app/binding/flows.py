@@ -1,6 +1,7 @@
 """One redirect to another site: a single-use row bound to session, attempt and provider, with state, nonce and PKCE.
 
-The session is compared before the row is consumed, so a foreign browser neither succeeds nor burns the owner's flow.
+A redirect that comes back to another browser than the one that left is over, for its owner too: somebody may have been
+made to sign in for a stranger, and must not be able to hand on the address that came back (docs/decisions/0018).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -25,6 +27,8 @@ from app.ids import new_id
 from app.services import Services
 from security.envelope import Place, seal
 from security.tokens import new_token, token_hash
+
+FOREIGN: Final = "foreign_browser"
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ async def take(services: Services, *, kind: str, provider: str, session_id: UUID
     """Consume the flow of a callback and commit, before anybody is called; raises `NotFinishedHere`.
 
     A callback that belongs to a known attempt and is refused leaves a leaf: foreign browser, other provider, replay.
+    One in a foreign browser uses the flow up as well.
     """
     now = services.clock()
     async with transaction(services) as db:
@@ -124,8 +129,8 @@ async def take(services: Services, *, kind: str, provider: str, session_id: UUID
             raise NotFinishedHere
         attempt = await db.get_one(Attempt, flow.attempt_id)
         reason = _objection(flow, kind, provider, session_id, now)
-        if reason is None and not await _consume(db, flow, now):
-            reason = "replayed"
+        if reason in {None, FOREIGN} and not await _consume(db, flow, now):
+            reason = reason or "replayed"
         if reason is not None:
             attempts.note_refusal(db, attempt, "callback", reason)
             raise NotFinishedHere
@@ -157,7 +162,7 @@ async def attempt_of(db: AsyncSession, taken: TakenFlow, now: datetime) -> Attem
 
 def _objection(flow: Flow, kind: str, provider: str, session_id: UUID | None, now: datetime) -> str | None:
     if flow.session_id != session_id:
-        return "foreign_browser"
+        return FOREIGN
     if (flow.kind, flow.provider) != (kind, provider):
         return "other_provider"
     if flow.used_at is not None:

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import false, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.binding import attempts, challenges, flows
@@ -21,13 +21,12 @@ from app.binding.errors import (
     AccountIncomplete,
     AccountNeeded,
     CodeWrong,
-    EnoughCodes,
     MethodNotOffered,
     NotFinishedHere,
     SignInUnreachable,
 )
 from app.binding.flows import Leaving, TakenFlow
-from app.binding.models import Attempt, Challenge
+from app.binding.models import Attempt
 from app.binding.ports import BindingPorts
 from app.binding.rules import HandleMethod, State
 from app.cases import queries as cases
@@ -92,7 +91,8 @@ async def request_handle(
     """Name network and account and choose how to prove them; again for another choice or another code.
 
     `network` is `network_of` the visitor's address, `language` that of the visitor's pages. Raises `OutOfStep`,
-    `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `AccountIncomplete`, `EnoughCodes`, `SignInUnreachable`.
+    `AttemptOver`, `MethodNotOffered`, `AccountNeeded`, `AccountIncomplete`, `EnoughCodes`,
+    `CodeTooSoon`, `SignInUnreachable`.
     """
     chosen = ports.connector(connector)
     if method not in ports.handle_methods(services.policy, chosen):
@@ -135,6 +135,8 @@ async def _go_on(
     async with transaction(services) as db:
         attempt = await attempts.of_session(db, session_id, services.clock(), slug=slug)
         attempts.require_state(attempt, *choice.states)
+        if departure is None:
+            await _require_another(db, attempt, choice)
         await _name(db, attempt, choice.connector, choice.method, choice.document)
         if departure is None:
             return await _ask_for_code(db, attempt, choice.document)
@@ -148,6 +150,13 @@ async def _go_on(
             memo=departure.memo,
         )
     return Leaving(departure.url, choice.connector.label)
+
+
+async def _require_another(db: AsyncSession, attempt: Attempt, choice: _Choice) -> None:
+    """Whether one more code may be asked for; to another account than the one named before, without a wait."""
+    before = await attempts.opened(db, attempt, "sealed_named") or {}
+    again = before.get("account") == choice.document["account"] and attempt.connector == choice.connector.name
+    await challenges.require_another(db, attempt, purpose=PURPOSE, same_place=true() if again else false())
 
 
 async def _departure(services: Services, ports: BindingPorts, choice: _Choice, secrets: flows.FlowSecrets) -> Departure:
@@ -185,12 +194,9 @@ async def _name(
 
 async def _ask_for_code(db: AsyncSession, attempt: Attempt, document: dict[str, str]) -> CodeRequested:
     """Challenge and work are made for everybody, so that the request costs the same time for everybody."""
-    policy = services_of(db).policy
-    asked = select(func.count()).where(Challenge.attempt_id == attempt.id, Challenge.purpose == PURPOSE)
-    if (await db.execute(asked)).scalar_one() >= policy.tries.codes_per_attempt:
-        raise EnoughCodes
+    lifetime = services_of(db).policy.lifetimes.handle_code
     challenge, code = await challenges.add(
-        db, attempt, purpose=PURPOSE, channel=HandleMethod.DIRECT_MESSAGE, lifetime=policy.lifetimes.handle_code
+        db, attempt, purpose=PURPOSE, channel=HandleMethod.DIRECT_MESSAGE, lifetime=lifetime
     )
     await enqueue(
         db,

@@ -35,7 +35,7 @@ async def reference_hash(services: Services, reference: str) -> bytes:
 
 
 async def enqueue_notice(db: AsyncSession, binding: Binding, *, kind: str, proved_by: str) -> None:
-    """Join the notice to this transaction; `kind` is `linked`, `authenticator` or `passkey`."""
+    """Join the notice to this transaction; `kind` is `linked`, `new_browser`, `authenticator` or `passkey`."""
     services = services_of(db)
     reference = new_reference()
     db.add(

@@ -14,10 +14,12 @@ from app.binding import attempts
 from app.binding.brands import brand_of
 from app.binding.errors import AttemptOver
 from app.binding.models import Attempt, Authenticator, Binding, Proof
-from app.binding.rules import IDENTITY, BindingState, Kind, State
+from app.binding.reproof import reproof_of
+from app.binding.rules import IDENTITY, BindingState, Kind, Reproof, State
 from app.cases import queries as cases
 from app.cases.models import Case
 from app.conversations.models import Conversation
+from app.database import services_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class ProofFact:
 
 @dataclass(frozen=True)
 class BindingFact:
-    """A binding as the desk may see it: that it holds, how strongly, since when, and how it was proved."""
+    """A binding as the desk may see it: that it holds, how strongly, since when, and how it was proved.
+
+    `complained` says that it was undone by "this was not me" or by the bank, `reproof` what asks for new proofs.
+    """
 
     id: UUID
     conversation_id: UUID | None
@@ -57,6 +62,8 @@ class BindingFact:
     proved_at: datetime
     expires_at: datetime
     proofs: tuple[ProofFact, ...]
+    complained: bool = False
+    reproof: Reproof | None = None
 
 
 async def view_of_attempt(db: AsyncSession, *, session_id: UUID, slug: str, now: datetime) -> AttemptView:
@@ -162,7 +169,7 @@ async def proofs_of_binding(db: AsyncSession, binding_id: UUID) -> tuple[ProofFa
 
 async def bindings_of_case(db: AsyncSession, staff: Staff, case_id: UUID) -> list[BindingFact]:
     """The bindings made from a case that this member may see, newest first; raises `NotFound` for other cases."""
-    case = await cases.get(db, staff, case_id)
+    case, now = await cases.get(db, staff, case_id), services_of(db).clock()
     made_here = select(Attempt.binding_id).where(Attempt.case_id == case.id, Attempt.binding_id.is_not(None))
     rows = await db.execute(
         select(Binding, Conversation.id)
@@ -179,6 +186,8 @@ async def bindings_of_case(db: AsyncSession, staff: Staff, case_id: UUID) -> lis
             proved_at=binding.proved_at,
             expires_at=binding.expires_at,
             proofs=await proofs_of_binding(db, binding.id),
+            complained=binding.frozen_until is not None,
+            reproof=await reproof_of(db, binding, now) if is_live(binding, now) else None,
         )
         for binding, conversation_id in rows.all()
     ]

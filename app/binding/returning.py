@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import attempts, rules
+from app.binding import attempts, notices, rules
+from app.binding.browsers import note_browser
 from app.binding.errors import AttemptOver, PasskeyNotAccepted
 from app.binding.models import Attempt
 from app.binding.passkey_proof import Weighed, accept, question_of, weigh
@@ -67,9 +68,18 @@ async def begin_return(services: Services, ports: BindingPorts, *, slug: str, se
 
 
 async def finish_return(
-    services: Services, ports: BindingPorts, *, slug: str, session_id: UUID | None, answer: str
+    services: Services,
+    ports: BindingPorts,
+    *,
+    slug: str,
+    session_id: UUID | None,
+    answer: str,
+    browser: str | None = None,
 ) -> Returned:
-    """The answer; raises `PasskeyNotAccepted` in the same words for every refusal, which ends the attempt."""
+    """The answer; raises `PasskeyNotAccepted` in the same words for every refusal, which ends the attempt.
+
+    The channel on file hears of a `browser` that the binding was never used from: a synced passkey may be anywhere.
+    """
     if session_id is None:
         raise PasskeyNotAccepted
     now = services.clock()
@@ -85,7 +95,10 @@ async def finish_return(
             data = {"reason": weighed, "step": rules.PASSKEY}
             await attempts.move(db, attempt, State.REFUSED, "attempt.refused", data)
             raise PasskeyNotAccepted
-        return await _enter(db, attempt, weighed, now)
+        returned = await _enter(db, attempt, weighed, now)
+        if browser is not None and await note_browser(db, weighed.binding.id, browser):
+            await notices.enqueue_notice(db, weighed.binding, kind="new_browser", proved_by=rules.PASSKEY)
+        return returned
 
 
 async def _addressed(db: AsyncSession, attempt: Attempt, weighed: Weighed, now: datetime) -> Weighed | str:

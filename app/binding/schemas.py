@@ -37,6 +37,7 @@ class BindingOut(BaseModel):
     level: int
     proved_at: datetime
     expires_at: datetime
+    reproof: Literal["handle_age", "customer_age", "renamed", "gone", "suspended"] | None
     proofs: list[ProofOut]
 
     @classmethod
@@ -50,6 +51,7 @@ class BindingOut(BaseModel):
                 "level": fact.level,
                 "proved_at": fact.proved_at,
                 "expires_at": fact.expires_at,
+                "reproof": fact.reproof,
                 "proofs": [ProofOut.from_fact(proof) for proof in fact.proofs],
             }
         )

@@ -46,6 +46,12 @@ _NOTICES: Final = {
         "en": "{bank}: on {day} the {network} profile {handle} was linked to you. "
         "Was it not you? Open {host}/not-me and type {reference}.",
     },
+    "new_browser": {
+        "it": "{bank}: il {day} il profilo {handle} di {network} è stato usato da un browser mai usato prima. "
+        "Non sei stato tu? Apri {host}/not-me e scrivi {reference}.",
+        "en": "{bank}: on {day} the {network} profile {handle} was used from a browser never used before. "
+        "Was it not you? Open {host}/not-me and type {reference}.",
+    },
     "unread": {
         "it": "{bank}: c'è una risposta per te nella conversazione del profilo {handle} di {network}. "
         "Aprila dal link nella nostra risposta pubblica. Qui non mandiamo mai contenuti.",
@@ -68,6 +74,7 @@ _NOTICES: Final = {
 _SUBJECTS: Final = {
     "code": {"it": "Il tuo codice", "en": "Your code"},
     "linked": {"it": "Un profilo è stato collegato a te", "en": "A profile was linked to you"},
+    "new_browser": {"it": "Un browser mai usato prima", "en": "A browser never used before"},
     "unread": {"it": "Una risposta ti aspetta", "en": "An answer waits for you"},
     "authenticator": {"it": "Un'app di autenticazione è stata aggiunta", "en": "An authenticator app was added"},
     "passkey": {"it": "Una passkey è stata aggiunta", "en": "A passkey was added"},

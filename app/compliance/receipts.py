@@ -65,6 +65,7 @@ class _Seen:
 async def make_receipt(services: Services, ports: CompliancePorts, customer: Customer) -> Receipt:
     """The receipt of this session's conversation. Raises `RoomLocked`, `EnoughReceipts`, `ReceiptPending`."""
     receipt_id = new_id(services.clock())
+    await _allow(services, customer)
     seen = await _seen(services, customer)
     leaf_id = await _note(services, customer, receipt_id, seen)
     checkpoint = await _checkpoint(services, leaf_id)
@@ -81,6 +82,16 @@ async def make_receipt(services: Services, ports: CompliancePorts, customer: Cus
         info={"Bagging-Date": services.clock().date().isoformat(), "Bag-Software-Agent": "Riserbo"},
     )
     return await asyncio.shield(asyncio.to_thread(_build, ports, contents))
+
+
+async def _allow(services: Services, customer: Customer) -> None:
+    """Count this one before any work is done for it."""
+    now = services.clock()
+    key = await services.vault.lookup_hash("receipt", str(customer.binding_id))
+    async with transaction(services) as db:
+        await rooms.room_for_customer(db, customer, now)
+        if not await rates.take(db, key, *RECEIPTS, now):
+            raise EnoughReceipts(retry_after=600)
 
 
 async def _seen(services: Services, customer: Customer) -> _Seen:
@@ -116,12 +127,8 @@ def _is_about(raw: bytes, shown: set[str]) -> bool:
 
 async def _note(services: Services, customer: Customer, receipt_id: UUID, seen: _Seen) -> UUID:
     """The receipt's own leaf, and one among the readings of the room; the session must still be in it."""
-    now = services.clock()
-    key = await services.vault.lookup_hash("receipt", str(customer.binding_id))
     async with transaction(services) as db:
-        room = await rooms.room_for_customer(db, customer, now)
-        if not await rates.take(db, key, *RECEIPTS, now):
-            raise EnoughReceipts(retry_after=600)
+        room = await rooms.room_for_customer(db, customer, services.clock())
         told: dict[str, str | int] = {
             "from": 1,
             "to": room.last_n,

@@ -28,7 +28,7 @@ from app.conversations.models import Conversation, Message, RoomEvent
 from app.conversations.queries import session_is_live
 from app.conversations.rules import HELD_FOR, must_wait, require_open
 from app.conversations.service import topic
-from app.database import after_commit, dialect_of, services_of, transaction
+from app.database import after_commit, connection_of, dialect_of, services_of, transaction
 from app.errors import NotFound, RiserboError, Unauthenticated
 from app.lane import Lane
 from app.permissions import DataClass, Permission, held_by
@@ -134,7 +134,7 @@ async def commit_group(services: Services, commands: Sequence[PostMessage]) -> l
 
 async def _group(db: AsyncSession, commands: Sequence[PostMessage]) -> _Group:
     """Rooms locked in id order; then sessions and known keys, in one statement each."""
-    services, dialect, connection = services_of(db), dialect_of(db), await db.connection()
+    services, dialect, connection = services_of(db), dialect_of(db), await connection_of(db)
     room_ids, session_ids = {one.conversation_id for one in commands}, {one.actor.session_id for one in commands}
     keys = {(one.conversation_id, _sender_id(one.actor), one.client_key) for one in commands}
     rooms = await connection.execute(_rooms(dialect), listed(dialect, room_ids))

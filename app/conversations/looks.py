@@ -36,12 +36,12 @@ from sqlalchemy.orm import aliased
 
 from app.actors import Customer, Staff
 from app.agents.models import StaffAccount
+from app.bulk import wanted
 from app.cases.models import Case
 from app.conversations.errors import NotYourRoom, RoomLocked
 from app.conversations.marks import side_of
 from app.conversations.models import Conversation, Message, ReadMark, RoomEvent
 from app.conversations.queries import Entry
-from app.conversations.wanted import wanted
 from app.database import UtcDateTime
 from app.errors import NotFound, RiserboError, Unauthenticated
 from app.permissions import ROOM_READING, Level, Permission, held_by

@@ -19,9 +19,9 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.types import TypeEngine
 
 from app.actors import Actor, Customer, Staff
+from app.bulk import as_parameter, wanted
 from app.conversations.models import Conversation, Message, ReadMark
 from app.conversations.rules import only_session
-from app.conversations.wanted import as_parameter, wanted
 from app.database import UtcDateTime
 from app.policy import Needs
 from app.services import Services
@@ -61,13 +61,7 @@ async def move_marks(services: Services, delivered: Sequence[Delivered]) -> list
 
 
 def _row(one: Delivered) -> dict[str, object]:
-    return {
-        "room": one.room_id.hex,
-        "side": one.side,
-        "n": one.n,
-        "level": one.level,
-        "only": one.only_session.hex if one.only_session else None,
-    }
+    return {"room": one.room_id, "side": one.side, "n": one.n, "level": one.level, "only": one.only_session}
 
 
 @lru_cache(maxsize=4)

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from app.http.budgets import Budgets
 from app.http.crowding import Crowding
+from app.http.intake import Intake
 from app.http.proxies import ProxyRule, network_of
 
 PROVED: Final = "proved"
@@ -211,6 +212,7 @@ class Admission:
         self._impatient = [Budgets[None](rate, rate // 4) for rate in IMPATIENT_PER_SECOND]
         self._statics = Budgets[None](STATICS_PER_SECOND, STATICS_PER_SECOND)
         self._crowding: Crowding | None = None
+        self._intake: Intake | None = None
         self.open_streams = 0
 
     @property
@@ -219,6 +221,14 @@ class Admission:
         if self._crowding is None:
             self._crowding = Crowding(asyncio.get_running_loop())
         return self._crowding
+
+    @property
+    def intake(self) -> Intake:
+        """Where strangers' requests wait for a turn of the event loop that has time for them."""
+        if self._intake is None:
+            crowding = self.crowding
+            self._intake = Intake(asyncio.get_running_loop(), lambda: crowding.prompt > 0)
+        return self._intake
 
     def judge(self, head: Head, now: float) -> Visit | TurnedAway:
         """Let a request in or turn it away; `now` in the loop's time. Who is let in must `enter` and `leave`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Final
 
 LOOK_EVERY: Final = 0.01
@@ -24,7 +24,9 @@ QUIET_LOOKS: Final = 100
 LONGEST_GAP: Final = 2.0
 FIRST_GAP: Final = 0.25
 PROMPT_LATELY: Final = 1.0
-PAUSES: Final = 3
+PAUSES: Final = 6
+BUSIEST: Final = 0.8
+"""Share of the time that the loop may work while prompt clients and others are served side by side."""
 LONGEST_PAUSE: Final = 0.1
 
 Begin = Callable[[bool], None]
@@ -39,8 +41,10 @@ class Crowding:
         self._waiting: deque[tuple[float, Begin]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._looks: list[float] = []
+        self._counted_from = (0.0, 0.0)
         self._quiet = 0
         self._short = False
+        self._shared = False
         self._prompt_at = 0.0
         self._next_other_at = 0.0
         self.places = MOST_PLACES
@@ -88,6 +92,7 @@ class Crowding:
     def leave_other(self, spent: float) -> None:
         """It has ended, after so many seconds."""
         self.other -= 1
+        self._shared = True
         now = perf_counter()
         if self.is_crowded and now - self._prompt_at < PROMPT_LATELY:
             # For a multiple of the time it took nothing of its kind follows: most of the loop is for the prompt ones.
@@ -127,7 +132,9 @@ class Crowding:
         self._looks.append(perf_counter() - begun)
         if len(self._looks) == LOOKS:
             # A slow loop, or one that is quick because all wait for something behind it.
-            self._adjust(sorted(self._looks)[LOOKS // 2] > LONGEST_TURN or self.prompt + self.other > MANY)
+            self._adjust(
+                sorted(self._looks)[LOOKS // 2] > LONGEST_TURN or self.prompt + self.other > MANY, self._busy()
+            )
             self._looks.clear()
         self._admit()
         self._quiet = 0 if self.prompt or self.other or self._waiting else self._quiet + 1
@@ -138,14 +145,20 @@ class Crowding:
         else:
             self._timer = self._loop.call_later(LOOK_EVERY, self._look)
 
-    def _adjust(self, crowded: bool) -> None:
-        if crowded:
-            if self.places == 1 and self.prompt > 1:
-                self._gap = min(LONGEST_GAP, self._gap * 2 + LONGEST_GAP / 32)
+    def _busy(self) -> bool:
+        """Whether the loop has hardly rested since this was asked last, while prompt clients and others were here."""
+        (at, used), now = self._counted_from, (perf_counter(), thread_time())
+        self._counted_from = now
+        return now[1] - used > BUSIEST * (now[0] - at) and now[0] - self._prompt_at < PROMPT_LATELY
+
+    def _adjust(self, crowded: bool, busy: bool) -> None:
+        if crowded and self.places == 1 and self.prompt > 1:
+            self._gap = min(LONGEST_GAP, self._gap * 2 + LONGEST_GAP / 32)
+        elif not crowded:
+            self._gap = self._gap * 0.95 if self._gap > LONGEST_GAP / 64 else 0.0
+        if crowded or (busy and (self._short or self._shared)):
             # What holds the loop now is what is under way now.
             self.places = max(1, min(self.places, self.other) * 2 // 3)
-        else:
-            self._gap = self._gap * 0.95 if self._gap > LONGEST_GAP / 64 else 0.0
-            if self._short or self.is_crowded:
-                self.places = min(MOST_PLACES, self.places + 1)
-        self._short = False
+        elif self._short or self.is_crowded:
+            self.places = min(MOST_PLACES, self.places + 1)
+        self._short = self._shared = False

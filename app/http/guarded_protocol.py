@@ -21,6 +21,7 @@ from app.http.lingering import LingeringTransport
 from app.http.refusals import refusal_bytes
 
 MOST_DISCARDED: Final = 64 * 1024
+ONCE_MORE: Final = 0.05
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -44,6 +45,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         self._deaf = False
         self._not_before = 0.0
+        self._favoured = False
+        self._piece = self._read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with the deadline for the first head; where all connections are taken, an idle one makes room."""
@@ -60,13 +63,21 @@ class GuardedProtocol(HttpToolsProtocol):
             if timer:
                 timer.cancel()
         self.between.pop(self, None)
+        if self.gate is not None:
+            self.gate.intake.drop(self._piece)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; nothing is read any more from a connection that was refused or is closing."""
+        """Read on, where known clients are served now, after a while; no more from a connection that was refused."""
         if self._deaf or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
+        if self._favoured or self.gate is None or not self.gate.intake.take(self._piece, data):
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        if self._deaf or self.transport.is_closing():
+            return
         if self._reading_head:
             self._head_bytes += len(data)
         else:
@@ -150,6 +161,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.gate is not None:
             path = self.url.partition(b"?")[0]
             visit = self.gate.judge(Head(method, path, self.headers, self._peer()), self.loop.time())
+        # Whoever asked on this connection last; behind a proxy it may be another client's next, who gains a moment.
+        self._favoured = isinstance(visit, Visit) and visit.prompt and visit.known is not None
         if isinstance(visit, TurnedAway):
             self._turn_away(visit, method, version)
         else:
@@ -208,9 +221,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._deaf = True
             self.transport.close()
 
+    def _has_body(self) -> bool:
+        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+
     def _turn_away_late(self, cycle: GuardedCycle) -> None:
         """The same for a request that waited for its place in vain."""
-        cycle.keep_alive = cycle.keep_alive and not cycle.more_body
+        cycle.keep_alive = cycle.keep_alive and not (cycle.more_body and self._has_body())
         cast("Visit", cycle.visit).turned_away(BUSY, self.loop.time())
         self._say(BUSY, close=not cycle.keep_alive, body=cycle.scope["method"] != "HEAD")
         cycle.response_started = cycle.response_complete = True
@@ -302,7 +318,14 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _start(self, seconds: float) -> None:
         self._stop()
-        self._deadline = self.loop.call_later(seconds, self._refuse, 408)
+        self._deadline = self.loop.call_later(seconds, self._expired)
+
+    def _expired(self) -> None:
+        if self.gate is not None and self._piece in self.gate.intake:
+            # The rest may be here; it is we who have not read it yet.
+            self._start(ONCE_MORE)
+        else:
+            self._refuse(408)
 
     def _stop(self) -> None:
         if self._deadline is not None:

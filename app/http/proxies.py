@@ -6,6 +6,7 @@ is not one of those: everything further left was written by the client.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -22,6 +23,7 @@ class ProxyRule:
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [ip_network(network) for network in networks]
+        self._v4 = [(int(one.network_address), int(one.netmask)) for one in self._networks if one.version == 4]
         self.listed = len(self._networks)
         self._is_listed = lru_cache(maxsize=256)(self._find)
 
@@ -34,6 +36,10 @@ class ProxyRule:
         return found if found is not None and _is_address(found) else None
 
     def _find(self, text: str) -> bool:
+        packed = _packed(text)
+        if packed is not None:
+            number = int.from_bytes(packed, "big")
+            return any(number & mask == network for network, mask in self._v4)
         if not _is_address(text):
             return False
         address = ip_address(text)
@@ -60,6 +66,9 @@ class TrustedProxies:
 @lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """The visitor's network, /24 or /56: what is slowed, since one address may stand for many people (carrier NAT)."""
+    packed = _packed(address)
+    if packed is not None:
+        return f"{packed[0]}.{packed[1]}.{packed[2]}.0/24"
     try:
         network = ip_network(f"{address}/24" if ":" not in address else f"{address}/56", strict=False)
     except ValueError:
@@ -67,7 +76,17 @@ def network_of(address: str) -> str:
     return str(network)
 
 
+def _packed(text: str) -> bytes | None:
+    """The four bytes of an IPv4 address, None for anything else; `ipaddress` takes ten times as long."""
+    try:
+        return socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        return None
+
+
 def _is_address(text: str) -> bool:
+    if _packed(text) is not None:
+        return True
     try:
         ip_address(text)
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import socket
@@ -21,6 +22,8 @@ from app.http.guarded_protocol import guarded_protocol
 
 _log = structlog.get_logger("riserbo.server")
 SEND_BUFFER = 64 * 1024
+COLLECT_AFTER = (10_000, 20, 50)
+"""New objects until the youngest are looked through; how many such looks until the older ones, and the oldest."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -143,6 +146,24 @@ def raise_file_limit() -> int:
     return most
 
 
+@contextlib.contextmanager
+def settled_memory() -> Generator[None, None, None]:
+    """Keep the garbage collector away from what was built before the doors opened, and let it look more rarely.
+
+    A service of this size has some hundred thousand objects that never go; reading them all again and again took more
+    than a quarter of a message's processor time.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
 async def run_servers(listeners: Sequence[Listener], stopping: asyncio.Event, *, grace: float = 1.0) -> None:
     """Serve until SIGTERM or SIGINT, or until somebody sets `stopping`; a second signal waits for nothing."""
     loop = asyncio.get_running_loop()
@@ -159,7 +180,8 @@ async def run_servers(listeners: Sequence[Listener], stopping: asyncio.Event, *,
     try:
         async with serving(listeners, stopping, grace=grace) as started:
             running += started
-            await stopping.wait()
+            with settled_memory():
+                await stopping.wait()
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)

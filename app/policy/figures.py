@@ -204,13 +204,17 @@ class Tries(Strict):
 
 @dataclass(frozen=True)
 class Sending(Strict):
-    """How many codes leave: to the account that complained, and to a customer by SMS or e-mail."""
+    """How many codes leave: to the account that complained, and to a customer by SMS or e-mail.
+
+    `gap` lies between the first code of an attempt and the second to the same place, and doubles with each further one.
+    """
 
     handle_account: Pace = Rate(3, HOUR)
     handle_network: Pace = Rate(30, HOUR)
     handle_connector: Pace = Rate(600, HOUR)
     customer_pair: Pace = Rate(6, HOUR)
     customer_new_pairs: Pace = Rate(6, DAY)
+    gap: Duration = MINUTE
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ NOT_LONGER: Final = (
     ("sessions.staff.idle", "sessions.staff.absolute"),
     ("tries.pair.first_lock", "tries.pair.longest_lock"),
 )
-MAY_BE_ZERO: Final = ("phone.quiet",)
+MAY_BE_ZERO: Final = ("phone.quiet", "sending.gap")
 
 
 class Named(Protocol):

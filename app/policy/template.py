@@ -83,6 +83,7 @@ handle_network = "30 an hour"
 handle_connector = "600 an hour"
 customer_pair = "6 an hour"
 customer_new_pairs = "6 a day"
+gap = "1 min"
 
 [phone]
 # No code by SMS so long after a change of SIM or number; "0 h" switches it off. It needs a source: see docs/policy.md.

@@ -134,7 +134,8 @@ def _codes(policy: Policy) -> str:
     return (
         f"by direct message {spelt(sending.handle_account)} for an account, {spelt(sending.handle_network)} for a"
         f" visitor's network, {spelt(sending.handle_connector)} in all; to a customer {spelt(sending.customer_pair)}"
-        f" for a pair, {spelt(sending.customer_new_pairs)} for all new pairs together"
+        f" for a pair, {spelt(sending.customer_new_pairs)} for all new pairs together; a second code to one place waits"
+        f" {spelt(sending.gap)}, and each further one twice as long"
     )
 
 

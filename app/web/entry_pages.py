@@ -17,6 +17,7 @@ from app.binding.rules import PASSKEY, Kind, State
 from app.errors import RiserboError
 from app.http.dependencies import CurrentServices
 from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
+from app.web.browser_cookie import browser_of, set_browser_cookie
 from app.web.entry_views import (
     attempt_view,
     confirmation,
@@ -259,7 +260,11 @@ async def confirm(
     """Link them, and enter the room under a new session token."""
     try:
         bound = await confirming.confirm(
-            services, session_id=session.id, slug=slug, accepted=form.get("accept") == "yes"
+            services,
+            session_id=session.id,
+            slug=slug,
+            accepted=form.get("accept") == "yes",
+            browser=(browser := browser_of(request)),
         )
     except RiserboError as refusal:
         view = await attempt_view(services, session.id, slug)
@@ -269,4 +274,5 @@ async def confirm(
         return page(request, again, refusal.status)
     answer = see_other("/room")
     set_visitor_cookie(answer, bound.session_token)
+    set_browser_cookie(answer, browser)
     return answer

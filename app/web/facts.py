@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.binding.models import Binding
 from app.binding.ports import BindingPorts
 from app.binding.queries import ProofFact as StoredFact
+from app.binding.reproof import reproof_of
 from app.cases import queries as cases
 from app.cases.models import Case
 from app.conversations.models import Conversation
+from app.sessions.models import Session
 from app.web.pages import page_settings
 from app.web.views import ProofFact, ProofKind
 
@@ -46,6 +50,15 @@ def proof_facts(request: Request, facts: Iterable[StoredFact]) -> tuple[ProofFac
 def at_name(handle: str) -> str:
     """A handle as the pages write it."""
     return f"@{handle.lstrip('@')}"
+
+
+async def reproof_slug(db: AsyncSession, session: Session, now: datetime) -> str:
+    """The case link by which the account and the customer must be proved anew; empty while one factor is enough."""
+    binding = await db.get(Binding, session.binding_id) if session.binding_id else None
+    room = await db.get(Conversation, session.conversation_id) if session.conversation_id else None
+    if binding is None or room is None or await reproof_of(db, binding, now) is None:
+        return ""
+    return (await db.get_one(Case, room.case_id)).slug
 
 
 async def room_handle(db: AsyncSession, conversation_id: UUID) -> str:

@@ -21,6 +21,7 @@ from app.errors import RiserboError
 from app.http.dependencies import CurrentServices
 from app.services import Services
 from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
+from app.web.browser_cookie import browser_of, set_browser_cookie
 from app.web.entry_pages import Slug
 from app.web.entry_views import attempt_view, customer_choice, ports_of, refused, set_visitor_cookie
 from app.web.pages import Form, page, see_other, site_of
@@ -56,11 +57,13 @@ async def come_back(
             slug=slug,
             session_id=session.id if session else None,
             answer=form.get("answer", ""),
+            browser=(browser := browser_of(request)),
         )
     except RiserboError as refusal:
         return refused(request, services, refusal)
     answer = see_other("/room")
     set_visitor_cookie(answer, done.session_token)
+    set_browser_cookie(answer, browser)
     return answer
 
 

@@ -52,7 +52,7 @@ from app.web.entry_views import (
     set_visitor_cookie,
     visitor_network,
 )
-from app.web.facts import at_name, proof_facts, room_handle
+from app.web.facts import at_name, proof_facts, reproof_slug, room_handle
 from app.web.pages import Form, page, page_settings, see_other, site_of
 from app.web.room_entries import event_of, messages_of, older_than, window_of
 from app.web.views import Authenticator, DataClassName, Ended, HeldAnswer, Locked, NoticeName, PublicPost, Room
@@ -236,6 +236,7 @@ async def locked_page(
         method = await queries.unlock_method(db, session_id=session.id, now=now)
         passkey = await _may_tap(db, session.binding_id)
         brand = await queries.brand_of_room(db, session.conversation_id)
+        reproof = await reproof_slug(db, session, now)
     view = Locked(
         site=site_of(request),
         now=now,
@@ -244,6 +245,7 @@ async def locked_page(
         code_sent=method in CODES,
         kind=cast("Literal['sms', 'email', 'totp'] | None", method if method in CODES else None),
         passkey=passkey,
+        reproof=reproof,
     )
     return page(request, view, refusal.status if refusal else 401)
 
@@ -299,7 +301,9 @@ async def _view(
         ends_at=session.expires_at,
         post=PublicPost(author=complaint.author.display_name, text=complaint.text, at=complaint.posted_at),
         held=await _held(db, policy, read.room),
-        step_up=identity_methods(request, case.connector, step_up=True),
+        step_up=tuple(
+            one for one in identity_methods(request, case.connector, step_up=True) if one.level > customer.level
+        ),
         step_up_asked=_step_up_asked(read, customer),
         older_hidden=only_session(customer.level, customer.session_id) is not None
         and await rooms.has_older(db, customer),

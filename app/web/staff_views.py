@@ -225,7 +225,8 @@ class Colleague:
 class RoomPanel:
     """The room as the agent sees it; `may_say` lists the data classes readable at the present level.
 
-    `undone` says that the link of account and customer was revoked: most often somebody wrote "this was not me".
+    `undone` says that the link of account and customer was revoked because somebody wrote "this was not me" (or by the
+    bank), `taken_back` that its customer undid it, `reproof` why both must be proved anew before anybody comes in.
     """
 
     id: UUID
@@ -245,6 +246,8 @@ class RoomPanel:
     max_length: int = 4000
     older: int = 0
     undone: bool = False
+    taken_back: bool = False
+    reproof: Literal["", "handle_age", "customer_age", "renamed", "gone", "suspended"] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -318,13 +318,17 @@ class Room(Page):
 
 @dataclass(frozen=True, kw_only=True)
 class Locked(Page):
-    """The idle room: nothing of it is served. `code_sent` shows the field for the code of `kind`."""
+    """The idle room: nothing of it is served. `code_sent` shows the field for the code of `kind`.
+
+    `reproof` is the slug of the case link where one factor is not enough any more.
+    """
 
     TEMPLATE = "customer/locked.html"
 
     methods: tuple[CustomerMethod, ...]
     code_sent: bool = False
     kind: Literal["sms", "email", "totp"] | None = None
+    reproof: str = ""
     passkey: bool = False
 
 

@@ -69,13 +69,17 @@ _OF_ACCOUNT: Final = re.compile(
     rf"(?:{_W}(?:numero|number|num|nr|no|n|e|is|il|the)\b){{0,3}}(?P<link>[\W_]{{1,4}})"
     r"(?P<value>(?<![\d.,])\d(?:[ /.-]?\d){4,16})(?![\d%€]|,\d|\W?(?:euro|cifre|digits))"
 )
+_SAID: Final = (*_NAMED, *_AFTERWARDS, ("code", _CODE), ("code", _USE_CODE))
+# The shortest of their values has three, and most texts have none.
+_THREE_DIGITS: Final = re.compile(r"\d\D*\d\D*\d")
 _BANK_CODES: Final = ("abi", "cab")
 _FREE_PHONE: Final = re.compile(r"80[03]\D?\d{3}\D?\d{3}")
 
 
 def find_credentials(view: View) -> Leaks:
     """Secrets said by name, before or after their value; a bare "the code is" has the kind `code`."""
-    for kind, pattern in (*_NAMED, *_AFTERWARDS, ("code", _CODE), ("code", _USE_CODE), ("password", _PASSWORD)):
+    said = _SAID if _THREE_DIGITS.search(view.text) else ()
+    for kind, pattern in (*said, ("password", _PASSWORD)):
         for match in pattern.finditer(view.text):
             yield Leak(*view.span(*match.span("value")), kind, BLOCK)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Final
 
 from security.leaks.folding import View
@@ -48,7 +50,18 @@ DIGITS_OF: Final = (
     | {"un": "1", "oh": "0", "nil": "0", "nought": "0"}
 )
 
-_WORD: Final = "|".join(sorted(DIGITS_OF, key=len, reverse=True))
+
+def _any_of(words: Iterable[str]) -> str:
+    """A pattern of the words, the longest that fits first; by their first two letters, since most places fit none."""
+    groups = groupby(sorted(words), key=lambda word: word[:2])
+    return "|".join(f"{head}(?:{_longest_first(word[2:] for word in group)})" for head, group in groups)
+
+
+def _longest_first(words: Iterable[str]) -> str:
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
+_WORD: Final = _any_of(DIGITS_OF)
 _NUMBER_WORD: Final = re.compile(_WORD)
 # Two in a row, or three glued together: one alone is mostly an article or a verb ("uno", "sei").
 # Possessive repetition: "sessantasei" reads as one word or as two, and must not be tried both ways at every turn.

@@ -30,12 +30,12 @@ def _tax_code(raw: str) -> str:
 def find_tax_codes(stream: Stream) -> Leaks:
     """Codici fiscali: with a right check character they block, one whole token with a wrong one warns."""
     for match in _TAX_CODE.finditer(stream.text):
-        code = _tax_code(match[1])
         start, end = match.span(1)
         alone = stream.token_starts(start) and stream.token_ends(end)
         whole = stream.places[end - 1] - stream.places[start] == 15
         if sum(map(str.isdigit, match[1])) < 4 and not (alone and whole):
             continue
+        code = _tax_code(match[1])
         day = int((code[9:11]).translate(_OMOCODIA)) % 40
         if not 1 <= day <= 31:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from security.leaks.amounts import find_amounts
@@ -131,20 +131,21 @@ def _is_own(host: str, hosts: frozenset[str]) -> bool:
 
 def never_said(text: str) -> tuple[Leak, ...]:
     """Only full card numbers, PINs, security codes, one-time codes and passwords: refused in any room, from anybody."""
-    return _without_overlaps(leak for leak in _gravest(text) if leak.kind in NEVER_KINDS)
+    return _without_overlaps(leak for leak in _gravest(text, _number_views(text)) if leak.kind in NEVER_KINDS)
 
 
 def gravest(text: str) -> tuple[Leak, ...]:
     """What `never_said` finds, and what names a person: all that raises a text above the customer's account."""
-    leaks = list(_gravest(text))
-    for view in _number_views(text):
+    views = _number_views(text)
+    leaks = list(_gravest(text, views))
+    for view in views:
         leaks += find_documents(view)
         leaks += find_tax_codes(stream_of(view))
     return _without_overlaps(leak for leak in leaks if leak.kind in NEVER_KINDS | IDENTITY_KINDS)
 
 
-def _gravest(text: str) -> Iterator[Leak]:
-    for view in (*_number_views(text), *list(word_views(text))[1:]):
+def _gravest(text: str, views: Sequence[View]) -> Iterator[Leak]:
+    for view in (*views, *list(word_views(text))[1:]):
         yield from find_credentials(view)
         for row in digit_rows(view):
             if not is_calendar(view, row):

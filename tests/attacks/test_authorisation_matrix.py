@@ -38,7 +38,7 @@ from security.tokens import new_slug
 from tests.architecture.routes import iter_routes
 from tests.attacks.town import NOBODY, Town, Who
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-matrix")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OK: Final = "ok"
 IBAN: Final = "Buongiorno, il rimborso arriva su IT60X0542811101000000123456."
@@ -66,7 +66,7 @@ OPEN: Final = frozenset(
 )
 # At what is Giulia's: Anna has the case, Luca has another one, Sara supervises, Paolo is an officer, Ada administers.
 # The CRM is a program with every scope that one can have, and without the case; `scoped` is Anna by a token that may
-# only see cases. Neither opens the console. Everybody else, and who has left, is nobody at the staff door. What ends things stands last.
+# only see cases. Neither opens the console, and the block is decided when they come to it. Everybody else, and who has left, is nobody at the staff door. What ends things stands last.
 AT_THE_DESK: Final = """
 route                                                      anna luca sara paolo ada  crm scoped
 GET /                                                        ok   ok   ok   ok   ok  401    401
@@ -97,7 +97,7 @@ GET /scim/v2/ServiceProviderConfig                          403  403  403  403  
 GET /scim/v2/Users                                          403  403  403  403  403   ok    403
 GET /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
 GET /queue                                                   ok   ok   ok  403  403  401    401
-POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403  403    403
+POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403  404    404
 POST /api/v1/cases/{case_id}/claim                           ok   ok   ok  403  403   ok    403
 POST /api/v1/cases/{case_id}/notes                           ok  403   ok  403  403  403    403
 POST /api/v1/cases/{case_id}/replies                         ok  403   ok  403  403  403    403

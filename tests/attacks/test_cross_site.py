@@ -21,7 +21,7 @@ from security.tokens import new_slug
 from tests.architecture.routes import iter_routes
 from tests.attacks.town import OWN_WORK, Town, Who
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-cross-site")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UNSAFE: Final = ("POST", "PUT", "PATCH", "DELETE")
 # Others may post here: it is counted and forgotten.

@@ -17,7 +17,7 @@ from app.database import transaction
 from app.demo import cast
 from tests.attacks.town import Town, Who
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-enumeration")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAIRS: Final = 40
 LONGEST_WAIT: Final = 200

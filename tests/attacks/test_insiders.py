@@ -26,7 +26,7 @@ from security import totp
 from security.tokens import new_slug
 from tests.attacks.town import NOBODY, Town, Who, case_of, enter_room, prove_handle
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("attack-insiders")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # The stream looks once a second; the rest is a loaded machine.
 AT_ONCE: Final = 1.0 + 1.0

@@ -25,6 +25,7 @@ from sqlalchemy import text
 import app.binding.flows
 import app.handover.queries
 import app.sessions.service
+import app.web.browser_cookie
 from app.binding import challenges
 from app.demo import cast
 from app.demo.playing.holding import until
@@ -64,6 +65,7 @@ class Ears:
         """Tokens and codes as they are made, addresses as they are sent."""
         self._keep_results(patch, app.binding.flows, "new_token")
         self._keep_results(patch, app.sessions.service, "new_token")
+        self._keep_results(patch, app.web.browser_cookie, "new_token")
         self._keep_results(patch, challenges, "new_code")
         send = httpx2.AsyncHTTPTransport.handle_async_request
 
@@ -126,6 +128,7 @@ async def journey(town: Town, patch: pytest.MonkeyPatch) -> set[str | bytes]:
     secrets |= await tapped(town)
     await code_by_message(town)
     await exported(town)
+    await receipted(town)
     (await anna.post(f"/cases/{case}/close", {"outcome": "explained"})).expect(200)
     page = (await giulia.open(f"{town.site('bank')}/room")).expect(200)
     (await giulia.go_on(await giulia.submit(page, "/room/rating", stars="5", comment=COMMENT), "/room")).expect(200)
@@ -188,6 +191,24 @@ async def exported(town: Town) -> None:
 
     await until(look, "the bag")
     assert (await paolo.fetch(f"/exports/{export['id']}/bag")).startswith(b"PK")
+
+
+async def receipted(town: Town) -> None:
+    """Giulia looks at her link and takes her receipt, which holds what she saw and is kept nowhere."""
+    giulia = town.people.giulia
+    page = (await giulia.open(f"{town.site('bank')}/room/binding")).expect(200)
+    assert page.says("@giulia")
+    who = Who(visitor=town.token_of(giulia))
+
+    async def look() -> bytes | None:
+        made = await town.wire.send("bank", "POST", "/room/receipt", who, form={})
+        assert made.status_code in (200, 503)
+        return made.content if made.status_code == 200 else None
+
+    receipt = await until(look, "the receipt")
+    assert receipt.startswith(b"PK")
+    for shown in (HELLO, ANSWER, HELD):
+        assert shown.encode() in receipt
 
 
 async def strayed(town: Town, patch: pytest.MonkeyPatch) -> None:

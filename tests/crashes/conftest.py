@@ -20,14 +20,6 @@ def postgres() -> Iterator[DurablePostgres]:
 
 
 @pytest.fixture(scope="session")
-def mother() -> Iterator[Mother]:
-    """Forks servers that have their imports already."""
-    running = Mother()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="session")
 def on_sqlite(mother: Mother, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return asyncio.run(prepared_on_sqlite(mother, tmp_path_factory.mktemp("sqlite") / "house"))
 

@@ -8,24 +8,22 @@ import random
 import shutil
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-
-from sqlalchemy.engine import make_url
 
 from app.bench.ground import Ground, prepare
 from app.bench.serving import NotServing
 from tests.support.judge import Judge, ledger_in
-from tests.support.ledger import Client, Crowd, Place
+from tests.support.ledger import Client, Crowd
+from tests.support.places import places_of
 from tests.support.postgres import OWNER, DurablePostgres
+from tests.support.prepared import moved_to, prepare_on_postgres
 from tests.support.presence import come_in_on_postgres, come_in_on_sqlite
 from tests.support.soak import SOAK, percentile
 from tests.support.tcp_proxy import TcpProxy, proxy_to, to_unix
 from tests.support.warm_serving import Mother, WarmServed
 
-HEAVY: Final = "heavy"
-"""The group of tests that must not run beside each other."""
 ROOMS: Final = 6
 STAFF_CLIENTS: Final = 5
 
@@ -45,9 +43,7 @@ async def prepared_on_sqlite(mother: Mother, folder: Path) -> Prepared:
 
 
 async def prepared_on_postgres(mother: Mother, folder: Path, postgres: DurablePostgres) -> Prepared:
-    names = postgres.server.new_database(), postgres.server.new_database()
-    urls = [postgres.server.url(name) for name in names]
-    ground = await prepare(folder, ROOMS, database_url=urls[0], key_database_url=urls[1])
+    ground, names = await prepare_on_postgres(postgres.server, folder, ROOMS)
     return Prepared(mother, ground, names, postgres)
 
 
@@ -104,9 +100,8 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """Not started yet; everything is gone at the end, the copied databases included."""
     async with contextlib.AsyncExitStack() as stack:
-        ground, proxy, names, direct = prepared.ground, None, None, None
-        shutil.copytree(ground.folder, folder)
-        ground = replace(ground, folder=str(folder))
+        proxy, names, direct, urls = None, None, None, list[str]()
+        shutil.copytree(prepared.ground.folder, folder)
         if prepared.postgres is None:
             come_in_on_sqlite(folder)
         else:
@@ -122,7 +117,7 @@ async def rig(
                 host, port = "127.0.0.1", proxy.port
             come_in_on_postgres(direct[0])
             urls = [f"postgresql+psycopg://{OWNER}@/{name}?host={host}&port={port}" for name in names]
-            ground = replace(ground, environment=ground.environment | _databases(urls))
+        ground = moved_to(prepared.ground, folder, urls)
         ledger = ledger_in(folder.parent / f"{folder.name}-outside")
         stack.callback(ledger.close)
         served = WarmServed(folder, environment=ground.environment, log=folder.parent / f"{folder.name}.log")
@@ -130,29 +125,12 @@ async def rig(
         stack.callback(_end, served)
         clients = [
             Client(name, ledger, places, random.Random(chance.getrandbits(64)), **options)
-            for name, places in places_of(ground, served).items()
+            for name, places in places_of(ground, served, STAFF_CLIENTS).items()
         ]
         crowd = Crowd(clients)
         stack.push_async_callback(crowd.drop)
         yield Rig(ground, served, crowd, Judge(ground.settings(), ledger, direct), proxy, names)
         await crowd.stop()
-
-
-def places_of(ground: Ground, served: WarmServed) -> dict[str, list[Place]]:
-    """Who writes where: each customer in the own room, several programs of one agent in all rooms."""
-    staff, public = (served.staff.host, served.staff.port), (served.public.host, served.public.port)
-    anna = ground.staff["anna"].token
-    everywhere = [Place("staff", room.conversation_id, staff, ground.staff_host, anna) for room in ground.rooms]
-    places = {f"agent{number}": everywhere for number in range(STAFF_CLIENTS)}
-    for number, room in enumerate(ground.rooms):
-        own = Place("customer", room.conversation_id, public, ground.public_host, room.cookie_value, room.cookie_name)
-        places[f"customer{number}"] = [own]
-    return places
-
-
-def _databases(urls: list[str]) -> dict[str, str]:
-    assert all(make_url(url) for url in urls)
-    return {"RISERBO_DATABASE_URL": urls[0], "RISERBO_KEY_DATABASE_URL": urls[1]}
 
 
 def _end(served: WarmServed) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.crashes.rig import HEAVY, Prepared, Rig, places_of, rig
+from tests.crashes.rig import Prepared, Rig, rig
 from tests.support.ledger import Client, Place
+from tests.support.places import agents_place, customers_place
 from tests.support.soak import chance, in_every_run_or_soak, keep_figures
 from tests.support.tcp_proxy import proxy_to, to_tcp
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 LONGEST_ANSWER = 8192
 AT_ONCE = 8
 
@@ -30,9 +30,7 @@ async def test_an_answer_cut_after_any_byte_leaves_exactly_one_message(
     step = 1 if database_kind == "sqlite" else in_every_run_or_soak(8, 1)
     async with rig(prepared, tmp_path / "house", random, oddities=0.0) as it:
         await it.start()
-        place = next(
-            found[0] for name, found in places_of(it.ground, it.served).items() if name.startswith(SIDES[side])
-        )
+        place = SIDES[side](it.ground, it.served, it.ground.rooms[0])
         offsets = (number * step for number in count())
         cuts = sum(await asyncio.gather(*(cutting(it, place, name, offsets, random) for name in range(AT_ONCE))))
         await asyncio.to_thread(lambda: it.judge.look(whole=True))
@@ -41,7 +39,7 @@ async def test_an_answer_cut_after_any_byte_leaves_exactly_one_message(
 
 
 TRIES = 20
-SIDES = {"staff": "agent", "customer": "customer"}
+SIDES = {"staff": agents_place, "customer": customers_place}
 
 
 async def cutting(it: Rig, place: Place, name: int, offsets: Iterator[int], random: chances.Random) -> int:

@@ -13,14 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.crashes.rig import HEAVY, Prepared, rig
+from tests.crashes.rig import Prepared, rig
 from tests.support.judge import Judge
 from tests.support.ledger import Ledger
 from tests.support.soak import chance
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 Entries = list[dict[str, Any]]
 Tampering = Callable[[sqlite3.Connection, Entries], None]
 

@@ -10,15 +10,14 @@ import pytest
 
 from tests.crashes.bag import a_bag_of_the_whole_log_verifies
 from tests.crashes.nemesis import Nemesis
-from tests.crashes.rig import HEAVY, Prepared, rig
+from tests.crashes.rig import Prepared, rig
 from tests.support.postgres import DurablePostgres
 from tests.support.soak import chance, in_every_run_or_soak, keep_figures, percentile
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 ROUNDS = 3
 FAULTS_A_ROUND = in_every_run_or_soak(10, 170)
-MESSAGES_BETWEEN = in_every_run_or_soak(100, 1000)
-SECONDS_BETWEEN = in_every_run_or_soak(1.0, 5.0)
+MESSAGES_BETWEEN = in_every_run_or_soak(100, 400)
+SECONDS_BETWEEN = in_every_run_or_soak(1.0, 2.5)
 RECOVERY_SECONDS = 30.0
 
 

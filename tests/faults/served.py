@@ -17,6 +17,7 @@ from app.bench.ground import Ground
 from app.bench.serving import NotServing, Served
 from tests.support.judge import Judge, ledger_in
 from tests.support.ledger import Client, Crowd, Ledger, Place
+from tests.support.places import agents_place, places_of
 from tests.support.presence import come_in_on_sqlite
 from tests.support.wire_client import Answer, Line
 
@@ -58,9 +59,7 @@ class Bank:
         return answer, time.monotonic() - begun
 
     def place(self, room: int = 0) -> Place:
-        door = self.served.staff.host, self.served.staff.port
-        token = self.ground.staff["anna"].token
-        return Place("staff", self.ground.rooms[room].conversation_id, door, self.ground.staff_host, token)
+        return agents_place(self.ground, self.served, self.ground.rooms[room])
 
     async def until(self, holds: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait for something that the crowd brings about; raises TimeoutError."""
@@ -83,12 +82,13 @@ async def bank(
     if Path(ground.folder) != folder:
         await asyncio.to_thread(shutil.copytree, ground.folder, folder)
     ground = replace(ground, folder=str(folder))
-    come_in_on_sqlite(folder)
+    if not ground.databases.main:
+        come_in_on_sqlite(folder)
     ledger = ledger_in(outside)
     served = Served(folder, environment={**ground.environment, **(environment or {})}, log=outside / "served.log")
     clients = [
         Client(name, ledger, places, random.Random(chance.getrandbits(64)))
-        for name, places in places_of(ground, served).items()
+        for name, places in places_of(ground, served, STAFF_CLIENTS).items()
     ]
     crowd = Crowd(clients)
     try:
@@ -100,18 +100,6 @@ async def bank(
         with contextlib.suppress(NotServing):
             served.kill()
         ledger.close()
-
-
-def places_of(ground: Ground, served: Served) -> dict[str, list[Place]]:
-    """Who writes where: each customer in the own room, several programs of one agent in all rooms."""
-    staff, public = (served.staff.host, served.staff.port), (served.public.host, served.public.port)
-    token = ground.staff["anna"].token
-    everywhere = [Place("staff", room.conversation_id, staff, ground.staff_host, token) for room in ground.rooms]
-    places = {f"agent{number}": everywhere for number in range(STAFF_CLIENTS)}
-    for number, room in enumerate(ground.rooms):
-        own = Place("customer", room.conversation_id, public, ground.public_host, room.cookie_value, room.cookie_name)
-        places[f"customer{number}"] = [own]
-    return places
 
 
 def fill(path: Path, *, leave: int) -> int:

@@ -10,14 +10,11 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from app.bench.ground import Ground
 from tests.faults.control import Faults
 from tests.faults.served import Bank, bank
 from tests.support.soak import chance, in_every_run_or_soak, keep_figures
 
-pytestmark = pytest.mark.xdist_group("heavy")
 STEPS = in_every_run_or_soak(6, 24)
 PATIENCE = 40.0
 

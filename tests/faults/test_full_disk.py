@@ -20,7 +20,6 @@ from tests.support.postgres import DurablePostgres, crashing_postgres
 from tests.support.soak import chance, keep_figures
 from tests.support.wire_client import Answer
 
-pytestmark = pytest.mark.xdist_group("heavy")
 ROOM_AGAIN_WITHIN = 5.0
 NO_LEAF = "/api/v1/staff/me"
 """A read that writes nothing; a room or the queue is not shown without its leaf."""

@@ -16,7 +16,6 @@ from tests.faults.control import SYNCS, WRITES, Faults
 from tests.faults.served import bank
 from tests.support.soak import chance, in_every_run_or_soak, keep_figures
 
-pytestmark = pytest.mark.xdist_group("heavy")
 ACKNOWLEDGED = in_every_run_or_soak(150, 10_000)
 LONGEST = in_every_run_or_soak(60.0, 3600.0)
 ONE_IN_FIFTY = 20

@@ -15,17 +15,9 @@ from app.bench.ground import Ground, prepare
 from tests.hostile.arena import Arena, Watch
 
 ROOMS = 60
-HERE = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker for all of it: two attacks at once would measure each other."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("hostile"))
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hostile_folder() -> Iterator[Path]:
     """In memory where that can be had: how fast a disk syncs is not what the attacks are about."""
     memory = Path("/dev/shm")
@@ -34,22 +26,22 @@ def hostile_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hostile_ground(hostile_folder: Path) -> Ground:
     """Rooms with their customers, on SQLite."""
     return asyncio.run(prepare(hostile_folder / "bank", ROOMS))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def arena(hostile_ground: Ground, hostile_folder: Path) -> Iterator[Arena]:
-    """Served, with the limits that are the default."""
+    """Served, with the limits that are the default; not longer than these tests: its good clients never rest."""
     with more_files():
         arena = Arena(hostile_ground, hostile_folder)
         with arena.opened():
             yield arena
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def good(arena: Arena) -> Watch:
     """The good clients, known to the service by now."""
     watch = arena.watch

@@ -51,10 +51,11 @@ def test_drips_in_numbers_are_cut_in_time_and_good_clients_do_not_notice(arena: 
         found = await asyncio.gather(asyncio.gather(*heads), asyncio.gather(*bodies))
         return [list(part) for part in found]
 
-    idle, before = good.seconds(4.5), arena.rss()
+    quiet, before = good.seconds(4.5), arena.rss()
     begun = time.monotonic()
     heads, bodies = asyncio.run(attack())
-    attacked = good.between(begun, time.monotonic())
+    attack_span = (begun, time.monotonic())
+    idle, attacked = good.over([quiet, good.seconds(4.5)]), good.over([attack_span])
     keep_figures(
         "hostile-drips",
         heads=HEADS,
@@ -86,7 +87,7 @@ def test_readers_that_never_read_cost_a_bounded_backlog_are_cut_and_good_clients
         f"Authorization: Bearer {arena.ground.staff['sara'].token}",
         door="staff",
     )
-    idle, before, files = good.seconds(4.5), arena.rss(), arena.open_files()
+    quiet, before, files = good.seconds(4.5), arena.rss(), arena.open_files()
     highest = 0
     with Held({"port": arena.served.staff.port, "heads": [head], "count": READERS, "deaf": True}) as held:
         opened = held.count()["open"]
@@ -100,7 +101,7 @@ def test_readers_that_never_read_cost_a_bounded_backlog_are_cut_and_good_clients
             highest = max(highest, arena.rss())
         seconds = time.monotonic() - begun
         left = arena.open_files() - files
-        attacked = good.between(begun, begun + seconds)
+    idle, attacked = good.over([quiet, good.seconds(4.5)]), good.over([(begun, begun + seconds)])
     keep_figures(
         "hostile-deaf-readers",
         readers=opened,

@@ -10,8 +10,6 @@ import pytest
 from app.demo.bank import DemoBank
 from app.demo.running import free_addresses, running_demo
 from app.demo.snac.servers import SnacPair
-from tests.support.house import House, blueprint, open_house
-from tests.support.postgres import PostgresServer
 from tests.support.snac import Fediverse, at_phones, program_or_skip, running_pair
 
 
@@ -42,16 +40,3 @@ async def fediverse(snac_pair: SnacPair) -> AsyncIterator[Fediverse]:
     """The two servers with people at their phones."""
     async with at_phones(snac_pair) as people:
         yield people
-
-
-@pytest.fixture
-async def house(
-    database_kind: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> AsyncIterator[House]:
-    """Services, staff and an empty desk."""
-    server: PostgresServer | None = None
-    if database_kind == "postgresql":
-        server = request.getfixturevalue("postgres_server")
-    plan = await blueprint(database_kind, tmp_path_factory.mktemp("blueprint"), server)
-    async with open_house(plan, tmp_path, server) as opened:
-        yield opened

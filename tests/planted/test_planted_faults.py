@@ -20,7 +20,6 @@ from tests.planted.faults import FAULTS, Fault
 from tests.planted.overlay import NoSuchPlace, Overlay, swap
 from tests.support.postgres import PostgresServer
 
-pytestmark = pytest.mark.xdist_group("planted")
 LONGEST_RUN = 300.0
 CALM = ("-q", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-p", "tests.planted.plugin")
 

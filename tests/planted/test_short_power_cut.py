@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from tests.powercut.conftest import in_memory
 from tests.powercut.judging import FINE
 from tests.powercut.test_power_cuts import judged, recorded
@@ -14,8 +12,6 @@ from tests.support.soak import chance
 
 MESSAGES = 60
 POINTS = 30
-
-pytestmark = pytest.mark.xdist_group("powercut")
 
 
 async def test_no_power_cut_of_a_short_record_loses_what_was_acknowledged(tmp_path: Path) -> None:

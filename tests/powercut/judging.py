@@ -97,7 +97,8 @@ class Judge:
         try:
             async with self._opened("main.db") as main, self._opened("keys.db") as keys:
                 self._look(verdict, main, keys, told)
-        except (DBAPIError, sqlite3.Error) as fault:
+        except (DBAPIError, sqlite3.Error, LookupError, TypeError, ValueError) as fault:
+            # also rows that hold what nobody wrote: a NULL in the place of a leaf's bytes
             verdict.corrupt.append(f"{type(fault).__name__}: {fault}")
         return verdict
 

@@ -36,8 +36,6 @@ MESSAGES: Final = 350
 FILES: Final = ("main.db", "keys.db")
 WEAK_MESSAGES: Final = 100
 
-pytestmark = pytest.mark.xdist_group("powercut")
-
 
 def recorded(folder: Path, messages: int, seeds: Sequence[int], synchronous: str = "as it is") -> list[list[Entry]]:
     """The records of several runs, one after the other."""

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from app.bench.ground import Ground
-from tests.processes.town import Town, prepared_ground, town
+from tests.processes.town import ROOMS, Town, town
 from tests.support.postgres import PostgresServer
+from tests.support.prepared import prepare_on_postgres
 from tests.support.warm_serving import Mother
-
-
-@pytest.fixture(scope="session")
-def mother() -> Iterator[Mother]:
-    running = Mother()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="session")
 def prepared(
     postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Ground, tuple[str, str]]:
-    return asyncio.run(prepared_ground(tmp_path_factory.mktemp("processes") / "house", postgres_server))
+    return asyncio.run(prepare_on_postgres(postgres_server, tmp_path_factory.mktemp("processes") / "house", ROOMS))
 
 
 @pytest.fixture

@@ -5,12 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-import pytest
-
-from tests.crashes.rig import HEAVY
 from tests.processes.town import BRIDGES, Town, started
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 POLL = 0.8
 """Seconds between two looks of a stream that nobody wakes."""
 

@@ -6,12 +6,8 @@ import asyncio
 import signal
 import time
 
-import pytest
-
-from tests.crashes.rig import HEAVY
 from tests.processes.town import Listener, Town, started
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 STOPS = 3
 SOON = 2.0
 """One second, and what a loaded machine adds."""

@@ -9,18 +9,20 @@ import random
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from app.bench.ground import Ground, prepare
+from app.bench.ground import Ground
 from app.bench.rooms import Room
 from app.bench.serving import NotServing
 from tests.support.judge import Judge, ledger_in
 from tests.support.ledger import Client, Crowd, Ledger, Place
+from tests.support.places import agents_place, customers_place
 from tests.support.postgres import PostgresServer
+from tests.support.prepared import moved_to
 from tests.support.presence import come_in_on_postgres
 from tests.support.warm_serving import Mother, WarmServed
 
@@ -129,15 +131,10 @@ class Town:
     clients: dict[tuple[str, tuple[str, int]], Client] = field(default_factory=dict)
 
     def customer(self, server: WarmServed, room: Room) -> Place:
-        line = server.public.host, server.public.port
-        return Place(
-            "customer", room.conversation_id, line, self.ground.public_host, room.cookie_value, room.cookie_name
-        )
+        return customers_place(self.ground, server, room)
 
     def agent(self, server: WarmServed, room: Room) -> Place:
-        line = server.staff.host, server.staff.port
-        token = self.ground.staff["anna"].token
-        return Place("staff", room.conversation_id, line, self.ground.staff_host, token)
+        return agents_place(self.ground, server, room)
 
     def listen(self, place: Place, after: int = 0) -> Listener:
         listener = Listener(place, after)
@@ -198,13 +195,6 @@ async def started(*processes: WarmServed) -> None:
         await asyncio.to_thread(one.ready, 60.0)
 
 
-async def prepared_ground(folder: Path, server: PostgresServer) -> tuple[Ground, tuple[str, str]]:
-    names = server.new_database(), server.new_database()
-    urls = [server.url(name) for name in names]
-    ground = await prepare(folder, ROOMS, database_url=urls[0], key_database_url=urls[1])
-    return ground, names
-
-
 @contextlib.asynccontextmanager
 async def town(
     prepared: tuple[Ground, tuple[str, str]], folder: Path, server: PostgresServer, mother: Mother
@@ -214,12 +204,11 @@ async def town(
     shutil.copytree(ground.folder, folder / "house")
     names = [server.new_database(name) for name in kept]
     urls = [server.url(name) for name in names]
-    environment = ground.environment | {"RISERBO_DATABASE_URL": urls[0], "RISERBO_KEY_DATABASE_URL": urls[1]}
-    ground = replace(ground, folder=str(folder / "house"), environment=environment)
+    ground = moved_to(ground, folder / "house", urls)
     processes = []
     for number, role in enumerate(["doors", "doors", "worker", "worker"]):
         log = folder / f"{role}-{number}.log"
-        served = WarmServed(folder / "house", environment=environment, role=role, log=log)
+        served = WarmServed(folder / "house", environment=ground.environment, role=role, log=log)
         served.mother = mother
         processes.append(served)
     ledger = ledger_in(folder / "outside")

@@ -8,11 +8,7 @@ registrations in ten, visibility, paging by `min_id`, `max_id`, `since_id` with 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 import json
-import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -21,95 +17,30 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.outbound import OutboundClient
+from tests.support.mastodon_entities import (
+    MENTION,
+    PUBLIC,
+    Account,
+    App,
+    Grant,
+    Notification,
+    Refused,
+    Status,
+    Token,
+    as_html,
+    length_of,
+)
+from tests.support.mastodon_oauth import Answer, SignIn
 from tests.support.serving import serving
-
-KNOWN_SCOPES = {
-    "profile",
-    "read",
-    "write",
-    "follow",
-    "push",
-    "read:accounts",
-    "read:notifications",
-    "read:statuses",
-} | {
-    "read:search",
-    "write:statuses",
-}
-MENTION = re.compile(r"(?<![\w/])@([A-Za-z0-9_]+)(?:@([A-Za-z0-9.-]+(?::\d+)?))?")
-LINK = re.compile(r"https?://\S+")
-PUBLIC = ("public", "unlisted")
-
-
-@dataclass
-class Account:
-    uri: str
-    name: str
-    site: str
-    display: str
-    host: str  # what stands behind the @: another one than `site` where the two are split
-
-
-@dataclass
-class Status:
-    uri: str
-    author: Account
-    text: str
-    visibility: str
-    reply_to: str | None
-    mentions: list[Account]
-    at: datetime
-    content: str
-
-
-@dataclass
-class Notification:
-    id: int
-    kind: str
-    account: Account
-    status: Status | None
-    filtered: bool = False
-
-
-@dataclass
-class App:
-    client_id: str
-    secret: str
-    redirect_uris: list[str]
-    scopes: set[str]
-
-
-@dataclass
-class Grant:
-    app: App
-    account: Account
-    redirect_uri: str
-    scopes: set[str]
-    challenge: str
-    until: datetime
-    used: bool = False
-
-
-@dataclass
-class Token:
-    text: str
-    account: Account
-    scopes: set[str]
-    app: App | None = None
-
-
-class Refused(Exception):
-    def __init__(self, status: int, error: str, **more: str) -> None:
-        self.status, self.body = status, {"error": error, **more}
 
 
 @dataclass
@@ -152,7 +83,7 @@ class Server:
     calls: Counter[str] = field(default_factory=Counter)
     limits: dict[str, int] = field(default_factory=lambda: {"api": 300, "apps": 5})
     faults: list[Response | None] = field(default_factory=list)
-    _ids: Any = field(default_factory=lambda: count(109_000))
+    ids: Any = field(default_factory=lambda: count(109_000))
     _local: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -192,7 +123,7 @@ class Server:
         """A status, delivered at once to everybody concerned."""
         named = [self.fediverse.find(name, host or self.site) for name, host in MENTION.findall(text)]
         mentions = list({one.uri: one for one in named if one is not None}.values())
-        uri = f"{author.uri}/statuses/{next(self._ids)}"
+        uri = f"{author.uri}/statuses/{next(self.ids)}"
         parent = reply_to.uri if reply_to else None
         shown = content if content is not None else as_html(text)
         status = Status(uri, author, text, visibility, parent, mentions, self.fediverse.now(), shown)
@@ -205,7 +136,7 @@ class Server:
     def notify_of(self, status: Status, *, filtered: bool = False, kind: str = "mention") -> None:
         for account in status.mentions:
             if account.site == self.site and account.uri != status.author.uri:
-                self.notifications.append(Notification(next(self._ids), kind, status.author, status, filtered))
+                self.notifications.append(Notification(next(self.ids), kind, status.author, status, filtered))
 
     def delete(self, status: Status) -> None:
         for server in self.fediverse.servers.values():
@@ -213,21 +144,13 @@ class Server:
 
     def local(self, uri: str) -> str:
         """The id that this server gives to whatever has this URI."""
-        return self._local.setdefault(uri, str(next(self._ids)))
+        return self._local.setdefault(uri, str(next(self.ids)))
 
     # what it answers
 
     def app(self) -> Starlette:
-        table: list[tuple[str, str, Callable[[Request], Any]]] = [
-            ("POST", "/api/v1/apps", self.register),
-            ("GET", "/api/v1/apps/verify_credentials", self.own_app),
-            ("GET", "/.well-known/oauth-authorization-server", self.metadata),
-            ("GET", "/.well-known/webfinger", self.webfinger),
-            ("GET", "/oauth/authorize", self.authorize),
-            ("POST", "/oauth/authorize", self.authorize),
-            ("POST", "/oauth/token", self.exchange),
-            ("POST", "/oauth/revoke", self.revoke),
-            ("GET", "/oauth/userinfo", self.userinfo),
+        table: list[Answer] = [
+            *SignIn(self).routes(),
             ("GET", "/api/v1/accounts/verify_credentials", self.verify_credentials),
             ("GET", "/api/v1/accounts/{id}/statuses", self.statuses_of),
             ("GET", "/api/v1/notifications", self.notified),
@@ -256,149 +179,32 @@ class Server:
 
         return guarded
 
-    def _count(self, kind: str, who: str) -> None:
+    def count_call(self, kind: str, who: str) -> None:
         self.calls[f"{kind} {who}"] += 1
         if self.calls[f"{kind} {who}"] > self.limits[kind]:
             raise Refused(429, "Too many requests")
 
-    def _token(self, request: Request, *scopes: str) -> Token:
+    def token_in(self, request: Request, *scopes: str) -> Token:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         token = self.tokens.get(text) if scheme == "Bearer" else None
         if token is None:
             raise Refused(401, "The access token is invalid")
-        self._count("api", token.account.uri)
+        self.count_call("api", token.account.uri)
         if scopes and not token.scopes & {*scopes, *(one.partition(":")[0] for one in scopes if one != "profile")}:
             raise Refused(403, "This action is outside the authorized scopes")
         return token
 
-    def register(self, request: Request) -> dict[str, Any]:
-        self._count("apps", "anybody")
-        form = request.state.form
-        uris = form.get("redirect_uris", "").split()
-        scopes = set((form.get("scopes") or "read").split())
-        if not form.get("client_name") or not uris or not all(urlsplit(uri).scheme for uri in uris):
-            raise Refused(422, "Validation failed: Redirect URI must be an absolute URI.")
-        if not scopes <= KNOWN_SCOPES:
-            raise Refused(422, "Validation failed: Scopes doesn't match configured on the server.")
-        app = App(secrets.token_urlsafe(16), secrets.token_urlsafe(16), uris, scopes)
-        self.apps[app.client_id] = app
-        made: dict[str, Any] = {
-            "id": str(next(self._ids)),
-            "name": form["client_name"],
-            "scopes": sorted(scopes),
-            "redirect_uris": uris,
-            "client_id": app.client_id,
-            "client_secret": app.secret,
-            "client_secret_expires_at": 0,
-        }
-        return made | dict(self.says.get("apps", {}))
-
-    def own_app(self, request: Request) -> dict[str, Any]:
-        token = self._token(request)
-        return {"name": "app", "scopes": sorted(token.app.scopes if token.app else token.scopes)}
-
-    def metadata(self, _request: Request) -> dict[str, Any]:
-        if "no_metadata" in self.quirks:
-            raise Refused(404, "Not found")
-        told = {
-            "issuer": f"{self.base}/",
-            "authorization_endpoint": f"{self.base}/oauth/authorize",
-            "token_endpoint": f"{self.base}/oauth/token",
-            "revocation_endpoint": f"{self.base}/oauth/revoke",
-            "scopes_supported": sorted(KNOWN_SCOPES),
-            "response_types_supported": ["code"],
-            "code_challenge_methods_supported": ["S256"],
-            "app_registration_endpoint": f"{self.base}/api/v1/apps",
-        }
-        if "no_userinfo" not in self.quirks:
-            told["userinfo_endpoint"] = f"{self.base}/oauth/userinfo"
-        return told | dict(self.says.get("metadata", {}))
-
-    def webfinger(self, request: Request) -> dict[str, Any]:
-        name, _, host = request.query_params.get("resource", "").removeprefix("acct:").partition("@")
-        account = self.fediverse.find(name, host)
-        if account is None or self.site not in (account.site, account.host):
-            raise Refused(404, "Not found")
-        link = {"rel": "self", "type": "application/activity+json", "href": account.uri}
-        return {"subject": f"acct:{name}@{host}", "links": [{"rel": "other", "href": "x"}, link]}
-
-    def authorize(self, request: Request) -> Response:
-        asked = dict(request.query_params) or request.state.form
-        app = self.apps.get(asked.get("client_id", ""))
-        if app is None or asked.get("redirect_uri") not in app.redirect_uris:
-            raise Refused(400, "invalid_client")
-        scopes = set((asked.get("scope") or "read").split())
-        back = {"state": asked.get("state", "")} | self.says.get("callback", {})
-        error = "invalid_scope" if not scopes <= app.scopes else ""
-        if asked.get("code_challenge_method") != "S256" or len(asked.get("code_challenge", "")) != 43:
-            error = error or "invalid_request"
-        if error or asked.get("response_type") != "code":
-            return RedirectResponse(f"{asked['redirect_uri']}?{urlencode({'error': error or 'x'} | back)}", 302)
-        person = request.state.form.get("username")
-        if person is None:
-            return HTMLResponse("<form method=post>sign in</form>")
-        account = self.fediverse.find(person, self.site) or self.fediverse.accounts[f"{self.base}/users/{person}"]
-        code = secrets.token_urlsafe(24)
-        until = self.fediverse.now() + timedelta(minutes=10)
-        grant = Grant(app, account, asked["redirect_uri"], scopes, asked["code_challenge"], until)
-        self.grants[code] = grant
-        return RedirectResponse(f"{asked['redirect_uri']}?{urlencode({'code': code} | back)}", 302)
-
-    def _client(self, form: dict[str, str]) -> App:
-        app = self.apps.get(form.get("client_id", ""))
-        if app is None or not secrets.compare_digest(app.secret, form.get("client_secret", "")):
-            raise Refused(401, "invalid_client")
-        return app
-
-    def exchange(self, request: Request) -> dict[str, Any]:
-        form = request.state.form
-        app = self._client(form)
-        grant = self.grants.get(form.get("code", ""))
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
-        if form.get("grant_type") != "authorization_code":
-            raise Refused(400, "unsupported_grant_type")
-        if grant is not None and grant.used:
-            self.tokens = {text: one for text, one in self.tokens.items() if one.app is not grant.app}
-        if (
-            grant is None
-            or grant.used
-            or grant.app is not app
-            or grant.until <= self.fediverse.now()
-            or grant.redirect_uri != form.get("redirect_uri")
-            or challenge.rstrip(b"=").decode() != grant.challenge
-            or set(form.get("scope", "read").split()) != grant.scopes
-        ):
-            raise Refused(400, "invalid_grant")
-        grant.used = True
-        token = Token(secrets.token_urlsafe(24), grant.account, grant.scopes, app)
-        self.tokens[token.text] = token
-        return {"access_token": token.text, "token_type": "Bearer", "scope": " ".join(sorted(grant.scopes))}
-
-    def revoke(self, request: Request) -> dict[str, Any]:
-        token = self.tokens.get(request.state.form.get("token", ""))
-        if token is not None and token.app is not self._client(request.state.form):
-            raise Refused(403, "unauthorized_client")
-        self.tokens.pop(request.state.form.get("token", ""), None)
-        return {}
-
-    def userinfo(self, request: Request) -> dict[str, Any]:
-        if "no_userinfo" in self.quirks:
-            raise Refused(404, "Not found")
-        account = self._token(request, "profile").account
-        told = {"iss": f"{self.base}/", "sub": self.claims(account), "name": account.display}
-        return told | {"preferred_username": account.name} | dict(self.says.get("userinfo", {}))
-
     def verify_credentials(self, request: Request) -> dict[str, Any]:
-        account = self._token(request, "profile", "read:accounts").account
+        account = self.token_in(request, "profile", "read:accounts").account
         return self.account(account) | {"uri": self.claims(account)}
 
     def statuses_of(self, request: Request) -> list[dict[str, Any]]:
-        viewer = self._token(request, "read:statuses").account
+        viewer = self.token_in(request, "read:statuses").account
         mine = [one for one in self.statuses.values() if self.local(one.author.uri) == request.path_params["id"]]
         return [self.status(one) for one in reversed(mine) if self._sees(viewer, one)]
 
     def notified(self, request: Request) -> Response:
-        self._token(request, "read:notifications")
+        self.token_in(request, "read:notifications")
         query = parse_qs(request.url.query)
         numbers = {name: int(query[name][0]) for name in ("min_id", "max_id", "since_id") if name in query}
         limit = min(int(query.get("limit", ["40"])[0]), 80)
@@ -424,7 +230,7 @@ class Server:
         return JSONResponse([self.notification(one) for one in page], headers=headers)
 
     def told_policy(self, request: Request) -> dict[str, Any]:
-        self._token(request, "read:notifications")
+        self.token_in(request, "read:notifications")
         return {
             "for_not_following": "accept",
             "for_new_accounts": "filter",
@@ -432,7 +238,7 @@ class Server:
         } | self.policy
 
     def search(self, request: Request) -> dict[str, Any]:
-        self._token(request, "read:search")
+        self.token_in(request, "read:search")
         asked = request.query_params.get("q", "")
         name, _, host = asked.lstrip("@").partition("@")
         found = self.fediverse.accounts.get(asked) or self.fediverse.find(name, host or self.site)
@@ -445,7 +251,7 @@ class Server:
         return {"domain": self.name, "version": "4.4.0", "configuration": {"statuses": told}}
 
     def publish(self, request: Request) -> dict[str, Any]:
-        token = self._token(request, "write:statuses")
+        token = self.token_in(request, "write:statuses")
         form, now = request.state.form, self.fediverse.now()
         key = (token.account.uri, request.headers.get("idempotency-key", ""))
         if key[1] and key in self.answered and now - self.answered[key][0] < timedelta(hours=1):
@@ -467,7 +273,7 @@ class Server:
         return answer
 
     def _seen(self, request: Request, *scopes: str) -> Status:
-        viewer = self._token(request, *scopes).account
+        viewer = self.token_in(request, *scopes).account
         status = self.statuses.get(request.path_params["id"])
         if status is None or not self._sees(viewer, status):
             raise Refused(404, "Record not found")
@@ -481,14 +287,14 @@ class Server:
 
     def take_back(self, request: Request) -> dict[str, Any]:
         status = self._seen(request, "write:statuses")
-        if status.author.uri != self._token(request).account.uri:
+        if status.author.uri != self.token_in(request).account.uri:
             raise Refused(404, "Record not found")
         self.delete(status)
         return self.status(status)
 
     def context(self, request: Request) -> dict[str, Any]:
         status = self._seen(request, "read:statuses")
-        viewer = self._token(request).account
+        viewer = self.token_in(request).account
         by_uri = {one.uri: one for one in self.statuses.values() if self._sees(viewer, one)}
         ancestors: list[Status] = []
         while (top := by_uri.get((ancestors[0] if ancestors else status).reply_to or "")) is not None:
@@ -533,29 +339,6 @@ class Server:
         entity = {"id": str(one.id), "type": one.kind, "created_at": "2026-11-21T19:00:00.000Z"}
         status = self.status(one.status) if one.status else None
         return entity | {"account": self.account(one.account), "status": status}
-
-
-def as_html(text: str) -> str:
-    """As Mastodon renders what somebody typed: escaped, mentions and addresses as links, the long part unseen."""
-    shown = html.escape(text, quote=False)
-    shown = LINK.sub(lambda one: _link(one.group()), shown)
-    shown = MENTION.sub(
-        lambda one: f'<span class="h-card"><a href="#" class="u-url mention">@<span>{one.group(1)}</span></a></span>',
-        shown,
-    )
-    return "<p>" + shown.replace("\n\n", "</p><p>").replace("\n", "<br />") + "</p>"
-
-
-def _link(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    parts = f'<span class="ellipsis">{rest[:30]}</span><span class="invisible">{rest[30:]}</span>'
-    return f'<a href="{url}" rel="nofollow"><span class="invisible">{scheme}://</span>{parts}</a>'
-
-
-def length_of(text: str) -> int:
-    """Mastodon's counting: an address is 23, a mention is its name."""
-    rest, links = LINK.subn("", text)
-    return len(MENTION.sub(r"@\1", rest)) + 23 * links
 
 
 @asynccontextmanager

@@ -225,6 +225,7 @@ def _room_pages() -> dict[str, Page]:
         "locked-code": replace(locked, code_sent=True, kind="sms", error="Some of the values are not valid."),
         "locked-passkey": replace(locked, passkey=True),
         "locked-email": replace(locked, code_sent=True, kind="email"),
+        "locked-reproof": replace(locked, reproof=SLUG),
         "locked-totp": replace(locked, code_sent=True, kind="totp"),
         "authenticator": views.Authenticator(
             site=SITE, now=NOW, secret="JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", account="Banca Esempio (@giulia)"
@@ -303,8 +304,11 @@ def _case_pages() -> dict[str, Page]:
     new = replace(
         CASE, status="open", rooms=(), notes=(), thread=THREAD[:1], assigned_to="", first_answer=clock("soon", 6)
     )
+    renamed = replace(PANEL, present=False, reproof="renamed")
     return {
         "case": CASE,
+        "case-renamed": replace(CASE, rooms=(renamed,)),
+        "case-taken-back": replace(CASE, rooms=(replace(PANEL, state="closed", held=None, taken_back=True),)),
         "case-new": replace(new, may_claim=True, may_work=False, may_transfer=False, composer=None),
         "case-blocked": replace(new, status="claimed", blocked=(replace(BLOCKED, block=UUID(int=8)),), composer=replace(COMPOSER, text=BLOCKED.text)),
         "case-warned": replace(new, status="claimed", composer=replace(COMPOSER, draft=WARNED, text=WARNED.text)),

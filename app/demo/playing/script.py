@@ -33,7 +33,10 @@ STORY: Final[tuple[Step[Company], ...]] = (
     Step(
         "wrong handle: Mallory signs in as himself at Giulia's link and is refused neutrally", steps_public.wrong_handle
     ),
-    Step("foreign browser finishing Giulia's sign-in: refused; her own holds, once", steps_entry.foreign_finish),
+    Step(
+        "foreign browser finishing Giulia's sign-in: refused, and over; begun again, hers holds, once",
+        steps_entry.foreign_finish,
+    ),
     Step(
         "wrong code five times: Elena's pair is locked, even to the right code; another way is open",
         steps_entry.guessing,

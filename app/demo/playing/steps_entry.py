@@ -27,13 +27,15 @@ LOCKED: Final = "Too many wrong tries"
 
 
 async def foreign_finish(company: Company) -> None:
-    """Giulia agrees at the network; the address back is opened by others first, then by herself."""
+    """Giulia agrees at the network; opened by others, the address back is over; begun again it is hers, once."""
     giulia, scene = company.giulia, company.scene
     account = f"@{scene.handle(cast.GIULIA)}"
     leaving = await name_account(giulia, await begin(giulia, company.story.link), account, "sign_in")
     back = await scene.approve(giulia, leaving, cast.GIULIA)
-    for other in (company.mallory, company.phones):
-        await foreign_browser(other, back.location)
+    for browser in (company.mallory, company.phones, giulia):
+        await foreign_browser(browser, back.location)
+    leaving = await name_account(giulia, await begin(giulia, company.story.link), account, "sign_in")
+    back = await scene.approve(giulia, leaving, cast.GIULIA)
     done = await giulia.go_on(back, callback_of(company))
     page = (await giulia.go_on(done, f"{company.story.path}/customer")).expect(200)
     ours = f"{account} at {scene.label} is yours."

@@ -181,5 +181,5 @@ def require_neutral(refused: Answer) -> None:
 
 
 async def foreign_browser(finishing: Browser, address: str) -> None:
-    """A browser that finishes somebody else's sign-in is refused in the words for everybody."""
+    """A browser that finishes what it must not is refused in the words for everybody."""
     require_neutral((await finishing.open(address)).expect(403))

@@ -35,7 +35,7 @@ from app.main import Installation, Parts, assemble, create_public_app
 from app.notifications.senders import Senders
 from app.permissions import Level
 from app.settings import Settings
-from tests.app.binding.bank import ISSUER, Phone, SquareSignIn
+from tests.app.binding.outside import ISSUER, Phone, SquareSignIn
 from tests.support.databases import DatabaseUrls
 from tests.support.openid import BANK_LOGIN, FISCAL, SPID, OpenIdTown
 from tests.support.openid import Person as AtTheProvider

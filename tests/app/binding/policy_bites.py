@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.binding import attempts, authenticator, reproof, revoking, step_up
-from app.binding.errors import AttemptOver, CodeWrong, EnoughAuthenticators, EnoughCodes, MethodNotOffered
+from app.binding.errors import AttemptOver, CodeTooSoon, CodeWrong, EnoughAuthenticators, EnoughCodes, MethodNotOffered
 from app.binding.models import Attempt, Binding, Challenge, Flow
 from app.conversations.rules import must_wait
 from app.database import reading, transaction
@@ -24,8 +24,6 @@ from app.sessions import rules as session_rules
 from app.sessions import service as sessions
 from app.sessions.models import Session
 from tests.app.binding.bank import (
-    STRONG,
-    WEAK,
     Bank,
     Visitor,
     bound_by_identity,
@@ -35,6 +33,7 @@ from tests.app.binding.bank import (
     last_code,
     wrong,
 )
+from tests.app.binding.outside import STRONG, WEAK
 from tests.app.binding.test_authenticators import enrol
 from tests.app.binding.test_phone_quiet import Operator, listen_to
 from tests.support.policies import changed
@@ -313,6 +312,7 @@ async def codes_are_over_for_a_pair_until_another_method_proves_it(bank: Bank) -
         for counter in [await db.get_one(GuessCounter, one.key_hash) for one in await bank.all(GuessCounter)]:
             counter.locks, counter.in_a_row = 2, 2
     sent = len(bank.phone.sms)
+    bank.clock.pass_by(minutes=1)
     await visitor.ask_code()
     assert (await bank.withheld())[-1] == "used_up"
     await visitor.identify()
@@ -350,11 +350,23 @@ async def codes_to_a_customer_leave_at_the_policys_rates(bank: Bank) -> None:
     visitor = await at_the_customer_step(bank)
     for _ in range(2):
         await visitor.ask_code()
+        bank.clock.pass_by(minutes=1)
     assert (len(bank.phone.sms), await bank.withheld()) == (1, ["rate"])
     bank.services.policy = changed({"sending.customer_new_pairs": Rate(1, HOUR)})
     for name in ("eve", "trudy"):
         await (await at_the_customer_step(bank, name)).ask_code("C-1002")
     assert (len(bank.phone.sms), await bank.withheld()) == (2, ["rate", "rate"])
+
+
+@bites("sending.gap")
+async def a_second_code_to_one_place_waits_as_the_policy_says(bank: Bank) -> None:
+    rule(bank, {"sending.gap": 5 * SECOND})
+    visitor = await at_the_customer_step(bank)
+    await visitor.ask_code()
+    with pytest.raises(CodeTooSoon):
+        await visitor.ask_code()
+    bank.clock.pass_by(seconds=5)
+    await visitor.ask_code()
 
 
 @bites("phone.quiet", "phone.unknown")

@@ -17,7 +17,8 @@ from app.errors import RiserboError
 from app.permissions import Level
 from security import totp
 from security.secret import Secret
-from tests.app.binding.bank import HOME, Bank, bound_by_identity, bound_by_sms, customer_of, wrong
+from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, customer_of, wrong
+from tests.app.binding.outside import HOME
 from tests.app.binding.test_rooms import reference_from
 
 

@@ -11,7 +11,8 @@ from app.binding.errors import MethodNotOffered, NotFinishedHere
 from app.binding.flows import Leaving
 from app.database import reading
 from app.policy import Brand, Method
-from tests.app.binding.bank import HOME, Bank, Visitor, bound_by_identity, bound_by_sms, customer_of, state_of
+from tests.app.binding.bank import Bank, Visitor, bound_by_identity, bound_by_sms, customer_of, state_of
+from tests.app.binding.outside import HOME
 from tests.app.binding.test_customer_codes import at_the_customer_step
 from tests.support.policies import changed
 

@@ -13,8 +13,9 @@ from app.errors import RiserboError
 from app.limits.errors import Locked
 from app.permissions import Level
 from app.policy import Policy, Profile
-from tests.app.binding.bank import HOME, Bank, Visitor, bound_by_identity, bound_by_sms, last_code, wrong
-from tests.app.binding.test_handle_refusals import plant
+from tests.app.binding.bank import Bank, Visitor, bound_by_identity, bound_by_sms, last_code, wrong
+from tests.app.binding.outside import HOME
+from tests.app.binding.planting import plant
 
 
 async def at_the_customer_step(bank: Bank, name: str = "giulia", slug: str | None = None) -> Visitor:
@@ -239,6 +240,7 @@ async def test_a_new_code_puts_the_old_one_out_of_use(bank: Bank) -> None:
     visitor = await at_the_customer_step(bank)
     await visitor.ask_code()
     old = last_code(bank)
+    bank.clock.pass_by(minutes=1)
     await customer_proof.resend_customer_code(
         bank.services, bank.ports, session_id=visitor.session_id, slug=visitor.slug, network=HOME
     )
@@ -261,6 +263,7 @@ async def test_one_attempt_may_ask_for_three_codes(bank: Bank) -> None:
     visitor = await at_the_customer_step(bank)
     for method in ("sms", "email", "sms"):
         await visitor.ask_code(method=method)
+        bank.clock.pass_by(minutes=1)
     with pytest.raises(EnoughCodes):
         await visitor.ask_code()
 

@@ -1,4 +1,4 @@
-"""Who does not get past the handle: strangers, other accounts, foreign browsers, replays, guessers."""
+"""Who does not get past the handle: strangers, other accounts, foreign browsers, replays."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from app.binding.errors import (
     AccountNeeded,
     AttemptOver,
     CodeWrong,
-    EnoughCodes,
     MethodNotOffered,
     NotFinishedHere,
     OutOfStep,
     SignInUnreachable,
 )
-from app.binding.models import Challenge, Flow
+from app.binding.models import Flow
 from app.binding.rules import State
 from app.cases.models import Case
-from app.channels.ports import ChannelUnavailable, DirectMessageRefused, RefusalReason
+from app.channels.ports import ChannelUnavailable
 from app.database import transaction
-from security.codes import code_hash
 from security.tokens import new_slug
-from tests.app.binding.bank import HOME, ISSUER, Bank, Visitor, code_in, state_of, wrong
+from tests.app.binding.bank import Bank, Visitor, state_of
+from tests.app.binding.outside import HOME, ISSUER
 
 
 async def test_a_stranger_with_the_link_alone_can_do_nothing(bank: Bank) -> None:
@@ -74,7 +73,7 @@ async def test_a_link_that_is_not_ours_walks_the_same_path_to_the_same_words(ban
     assert await bank.reasons() == ["other_account", "unknown_link"]
 
 
-async def test_a_foreign_browser_neither_finishes_a_sign_in_nor_burns_it(bank: Bank) -> None:
+async def test_a_foreign_browser_finishes_no_sign_in_and_the_redirect_is_over(bank: Bank) -> None:
     slug = await bank.complaint()
     owner, foreign = await bank.visit(slug), await bank.visit(slug)
     leaving = await owner.leave_for_square()
@@ -93,8 +92,24 @@ async def test_a_foreign_browser_neither_finishes_a_sign_in_nor_burns_it(bank: B
     assert bank.sign_in.finished == []
     assert await bank.reasons() == ["foreign_browser", "foreign_browser"]
     assert await foreign.state() == State.STARTED
-    await owner.come_back(leaving)
+    with pytest.raises(NotFinishedHere):
+        await owner.come_back(leaving)
+    assert await bank.reasons() == ["foreign_browser", "foreign_browser", "replayed"]
+    await owner.sign_in()
     assert await owner.state() == State.HANDLE_OK
+
+
+async def test_an_address_that_the_victims_browser_opened_is_of_no_use_to_who_made_her_sign_in(bank: Bank) -> None:
+    """She signs in for the attacker's request, is refused, and is talked into sending him what her address bar says."""
+    slug = await bank.complaint()
+    victim, attacker = await bank.visit(slug), await bank.visit(slug)
+    leaving = await attacker.leave_for_square()
+    with pytest.raises(NotFinishedHere):
+        await victim.come_back(leaving)
+    with pytest.raises(NotFinishedHere):
+        await attacker.come_back(leaving)
+    assert bank.sign_in.finished == []
+    assert await attacker.state() == State.HANDLE_PENDING
 
 
 async def test_the_attackers_flow_finished_in_the_victims_browser_proves_nothing(bank: Bank) -> None:
@@ -201,133 +216,6 @@ async def test_the_redirect_uri_is_the_connectors_own_and_pkce_is_s256(bank: Ban
     flow: Flow = (await bank.all(Flow))[0]
     assert state_of(leaving).encode() not in flow.sealed_secrets + flow.state_hash
     assert verifier.encode() not in flow.sealed_secrets
-
-
-async def test_no_code_goes_to_an_account_that_is_not_the_cases_own(bank: Bank) -> None:
-    visitor = await bank.visit(await bank.complaint("giulia"))
-    await visitor.ask_direct_message("@mallory")
-    assert bank.messages.sent == []
-    assert await bank.withheld() == ["not_addressed"]
-
-
-async def test_a_code_that_was_never_sent_is_wrong_even_when_guessed_right(bank: Bank) -> None:
-    visitor = await bank.visit(await bank.complaint("giulia"))
-    await visitor.ask_direct_message("@mallory")
-    challenge: Challenge = (await bank.all(Challenge))[0]
-    guessed = await plant(bank, challenge)
-    with pytest.raises(CodeWrong):
-        await visitor.type_handle_code(guessed)
-    assert await visitor.state() == State.HANDLE_PENDING
-
-
-async def plant(bank: Bank, challenge: Challenge) -> str:
-    """Make the code of a challenge known, as if it had been guessed."""
-    from sqlalchemy import update
-
-    hashed = code_hash(await bank.services.vault.pepper(), str(challenge.id), "12345678")
-    async with transaction(bank.services) as db:
-        await db.execute(update(Challenge).where(Challenge.id == challenge.id).values(code_hash=hashed))
-    return "12345678"
-
-
-async def test_five_wrong_codes_use_a_challenge_up(bank: Bank) -> None:
-    visitor = await bank.visit(await bank.complaint())
-    await visitor.ask_direct_message()
-    right = code_in(bank.messages.sent[-1][1])
-    for _ in range(5):
-        with pytest.raises(CodeWrong):
-            await visitor.type_handle_code(wrong(right))
-    with pytest.raises(CodeWrong):
-        await visitor.type_handle_code(right)
-    tries = [leaf["data"]["tries"] for leaf in await bank.leaves("code.refused")]
-    assert tries == [1, 2, 3, 4, 5]
-
-
-async def test_a_used_handle_code_is_refused(bank: Bank) -> None:
-    slug = await bank.complaint()
-    first = await bank.visit(slug)
-    await first.ask_direct_message()
-    code = code_in(bank.messages.sent[-1][1])
-    await first.type_handle_code(code)
-    with pytest.raises(OutOfStep):
-        await first.type_handle_code(code)
-    second = await bank.visit(slug)
-    await second.ask_direct_message()
-    with pytest.raises(CodeWrong):
-        await second.type_handle_code(code)
-
-
-async def test_a_new_code_puts_the_old_one_out_of_use(bank: Bank) -> None:
-    visitor = await bank.visit(await bank.complaint())
-    await visitor.ask_direct_message()
-    old = code_in(bank.messages.sent[-1][1])
-    await handle_proof.resend(bank.services, bank.ports, session_id=visitor.session_id, slug=visitor.slug)
-    await bank.work()
-    with pytest.raises(CodeWrong):
-        await visitor.type_handle_code(old)
-    await visitor.type_handle_code(code_in(bank.messages.sent[-1][1]))
-
-
-async def test_a_handle_code_older_than_ten_minutes_is_wrong(bank: Bank) -> None:
-    visitor = await bank.visit(await bank.complaint())
-    await visitor.ask_direct_message()
-    bank.clock.pass_by(minutes=10)
-    with pytest.raises(CodeWrong):
-        await visitor.type_handle_code(code_in(bank.messages.sent[-1][1]))
-
-
-async def test_one_attempt_may_ask_for_three_codes(bank: Bank) -> None:
-    visitor = await bank.visit(await bank.complaint())
-    for _ in range(3):
-        await visitor.ask_direct_message("@mallory")
-    with pytest.raises(EnoughCodes):
-        await visitor.ask_direct_message("@giulia")
-    await visitor.sign_in()
-
-
-async def test_an_account_gets_three_codes_an_hour_and_the_page_never_says_so(bank: Bank) -> None:
-    slug = await bank.complaint()
-    for number in range(5):
-        await (await bank.visit(slug)).ask_direct_message(network=f"198.51.{number}.0/24")
-    assert len(bank.messages.sent) == 3
-    assert await bank.withheld() == ["rate", "rate"]
-    bank.clock.pass_by(hours=1)
-    await (await bank.visit(slug)).ask_direct_message()
-    assert len(bank.messages.sent) == 4
-
-
-async def test_naming_wrong_accounts_uses_up_nobodys_codes(bank: Bank) -> None:
-    slug = await bank.complaint()
-    for _ in range(8):
-        await (await bank.visit(slug)).ask_direct_message("@mallory")
-    await (await bank.visit(slug)).ask_direct_message("@giulia")
-    assert len(bank.messages.sent) == 1
-
-
-async def test_a_message_that_the_network_refuses_leaves_no_code_behind(bank: Bank) -> None:
-    visitor = await bank.visit(await bank.complaint())
-    bank.messages.fault = DirectMessageRefused(RefusalReason.CLOSED)
-    await visitor.ask_direct_message()
-    assert await bank.withheld() == ["refused_by_network"]
-    challenge: Challenge = (await bank.all(Challenge))[0]
-    assert challenge.sent_at is None
-    with pytest.raises(CodeWrong):
-        await visitor.type_handle_code(await plant(bank, challenge))
-
-
-async def test_a_retry_sends_the_same_code_again_under_the_same_key(bank: Bank) -> None:
-    from app.notifications.service import claim
-
-    visitor = await bank.visit(await bank.complaint())
-    bank.messages.fault = ChannelUnavailable("down")
-    with pytest.raises(ChannelUnavailable):
-        await visitor.ask_direct_message()
-    bank.messages.fault = None
-    bank.clock.pass_by(seconds=61)
-    for work in await claim(bank.services):
-        await bank.handle(work)
-    assert len(bank.messages.sent) == 1
-    await visitor.type_handle_code(code_in(bank.messages.sent[0][1]))
 
 
 async def test_an_attempt_older_than_half_an_hour_is_over(bank: Bank) -> None:

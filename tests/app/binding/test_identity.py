@@ -7,7 +7,8 @@ import pytest
 from app.binding import identity_proof
 from app.binding.errors import AttemptOver, MethodNotOffered, NotFinishedHere, OutOfStep, SignInUnreachable
 from app.binding.rules import Kind, State
-from tests.app.binding.bank import STRONG, Bank, Visitor, finish_kyc, last_code, state_of
+from tests.app.binding.bank import Bank, Visitor, finish_kyc, last_code, state_of
+from tests.app.binding.outside import STRONG
 
 
 async def at_the_customer_step(bank: Bank, slug: str | None = None) -> Visitor:
@@ -16,7 +17,7 @@ async def at_the_customer_step(bank: Bank, slug: str | None = None) -> Visitor:
     return visitor
 
 
-async def test_a_foreign_browser_neither_finishes_nor_burns_it(bank: Bank) -> None:
+async def test_a_foreign_browser_finishes_nothing_and_the_redirect_is_over(bank: Bank) -> None:
     slug = await bank.complaint()
     owner, foreign = await at_the_customer_step(bank, slug), await at_the_customer_step(bank, slug)
     leaving = await owner.leave_for_kyc()
@@ -24,7 +25,9 @@ async def test_a_foreign_browser_neither_finishes_nor_burns_it(bank: Bank) -> No
         await foreign.come_back_from_kyc(leaving)
     assert await bank.reasons() == ["foreign_browser"]
     assert await foreign.state() == State.HANDLE_OK
-    finished = await owner.come_back_from_kyc(leaving)
+    with pytest.raises(NotFinishedHere):
+        await owner.come_back_from_kyc(leaving)
+    finished = await owner.come_back_from_kyc(await owner.leave_for_kyc())
     assert (finished.kind, finished.slug, finished.session_token) == (Kind.ENTRY, slug, None)
 
 

@@ -219,11 +219,13 @@ async def test_every_refusal_has_its_leaf_and_all_have_one_text(doors: Doors) ->
     assert await doors.levels() == []
 
 
-async def test_a_foreign_browser_does_not_burn_the_owners_redirect(doors: Doors) -> None:
+async def test_a_redirect_that_a_foreign_browser_brought_back_is_over_and_a_new_one_is_not(doors: Doors) -> None:
     browser = await arrived(doors)
     back = await GIULIA.sign_in(await browser.leave_for("banklogin"))
     other = await doors.browser(browser.slug).at_the_customer_step()
     assert (await other.come_back("banklogin", back)).status_code == NotFinishedHere.status
+    assert (await browser.come_back("banklogin", back)).status_code == NotFinishedHere.status
+    back = await GIULIA.sign_in(await browser.leave_for("banklogin"))
     assert (await browser.come_back("banklogin", back)).status_code == 303
 
 

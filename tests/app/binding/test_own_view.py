@@ -20,7 +20,8 @@ from app.database import reading, transaction
 from app.permissions import Level
 from security import totp
 from security.secret import Secret
-from tests.app.binding.bank import START, Bank, bound_by_identity, bound_by_sms, customer_of
+from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, customer_of
+from tests.app.binding.outside import START
 
 ANNA = Staff(uuid4(), uuid4(), Role.AGENT, "Anna Bianchi", "AB")
 SARA = Staff(uuid4(), uuid4(), Role.SUPERVISOR, "Sara Conti", "SC")

@@ -13,9 +13,10 @@ from app.binding.models import Challenge
 from app.directory.phone_changes import PhoneChangesUnavailable
 from app.policy import Unknown
 from app.worker import PASSING
-from tests.app.binding.bank import GIULIA, HOME, Bank, Visitor, bound_by_identity, code_in
+from tests.app.binding.bank import Bank, Visitor, bound_by_identity, code_in
+from tests.app.binding.outside import GIULIA, HOME
+from tests.app.binding.planting import plant
 from tests.app.binding.test_customer_codes import answer, at_the_customer_step
-from tests.app.binding.test_handle_refusals import plant
 from tests.support.policies import changed
 
 HOUR = timedelta(hours=1)

@@ -6,25 +6,19 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from app.binding import account_watch, reproof, revoking, step_up, sweeping, unlocking
+from app.binding import account_watch, queries, reproof, revoking, step_up, sweeping, unlocking
 from app.binding.errors import AttemptOver, NotFinishedHere, ReproofNeeded
 from app.binding.models import Authenticator, Binding
 from app.binding.rules import Reproof
+from app.cases.queries import case_by_slug
 from app.channels.ports import AccountNow, AccountState, ChannelUnavailable, Subject
 from app.conversations.models import Conversation
 from app.database import reading
 from app.sessions.models import Session
-from tests.app.binding.bank import (
-    HOME,
-    STRONG,
-    Bank,
-    bound_by_identity,
-    bound_by_sms,
-    customer_of,
-    finish_kyc,
-    person,
-)
+from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, customer_of, finish_kyc
+from tests.app.binding.outside import HOME, STRONG, person
 from tests.app.binding.test_rooms import idle_until_locked, reference_from, session_by
+from tests.app.binding.test_time_and_reads import AGENT
 
 
 async def needed(bank: Bank, binding_id: object) -> Reproof | None:
@@ -175,3 +169,24 @@ async def test_an_intruder_who_undoes_the_link_first_does_not_escape_the_freeze(
     with pytest.raises((NotFinishedHere, AttemptOver)):
         await bound_by_identity(bank, slug=slug)
     assert all(one.state != "active" for one in await bank.all(Authenticator))
+
+
+async def test_the_desk_sees_why_nobody_comes_in_and_who_undid_a_link(bank: Bank) -> None:
+    slug = await bank.complaint()
+    bound = await bound_by_sms(bank, slug=slug)
+
+    async def fact() -> tuple[str, bool, Reproof | None]:
+        async with reading(bank.services) as db:
+            case = await case_by_slug(db, slug)
+            assert case is not None
+            [found] = await queries.bindings_of_case(db, AGENT, case.id)
+            return found.state, found.complained, found.reproof
+
+    assert await fact() == ("active", False, None)
+    await account_watch.account_seen(bank.services, person("giulia"), AccountNow(AccountState.THERE, "renamed"))
+    assert await fact() == ("active", False, Reproof.RENAMED)
+    reference = await reference_from(bank)
+    await revoking.revoke_own(bank.services, customer_of(bound))
+    assert await fact() == ("revoked", False, None)
+    await revoking.not_me(bank.services, reference=reference)
+    assert await fact() == ("revoked", True, None)

@@ -27,18 +27,8 @@ from app.limits.errors import Locked
 from app.permissions import Level
 from app.sessions import service as sessions
 from app.sessions.models import Session
-from tests.app.binding.bank import (
-    HOME,
-    STRONG,
-    WEAK,
-    Bank,
-    bound_by_identity,
-    bound_by_sms,
-    customer_of,
-    finish_kyc,
-    last_code,
-    wrong,
-)
+from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, customer_of, finish_kyc, last_code, wrong
+from tests.app.binding.outside import HOME, STRONG, WEAK
 
 
 async def reference_from(bank: Bank) -> str:

@@ -10,7 +10,8 @@ from app.conversations.models import Conversation
 from app.permissions import Level
 from app.sessions import service as sessions
 from app.sessions.models import Session
-from tests.app.binding.bank import WEAK, Bank, bound_by_identity, bound_by_sms, code_in, last_code
+from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, code_in, last_code
+from tests.app.binding.outside import WEAK
 
 
 async def test_sign_in_and_sms_open_an_own_room_at_l2(bank: Bank) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from app.channels.mastodon_text import LONGEST_TEXT, counted, plain_text, tidy_account
 from app.channels.ports import AccountNotNamed
-from tests.support.mastodon import as_html, length_of
+from tests.support.mastodon_entities import as_html, length_of
 
 LINK = "https://chat.bancaesempio.example/c/abcdefghijklmnopqrstuvwxyz"
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from app import key_files
 from app.actors import Operator, Staff
+from app.agents.dependencies import install_staff_refusals
 from app.agents.models import MachineClient
 from app.agents.ports import TokenPorts, TrustedIssuer, by_issuer
 from app.agents.routes import router as agent_routes
@@ -158,7 +159,7 @@ async def open_door(house: House, folder: Path) -> AsyncIterator[Door]:
     app.state.services, app.state.public_url = house.services, PUBLIC_URL
     for router in (agent_routes, case_routes, conversation_routes, compliance_routes, client_routes):
         app.include_router(router)
-    install_problem_handlers(app)
+    install_staff_refusals(app, install_problem_handlers(app))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=URL) as wire:
         door = Door(house, app, wire, KeysAtHand([SigningKey.new()]), key_files.TokenKeyFile(path))
         door.settle()

@@ -24,7 +24,7 @@ from app.outbound import OutboundClient
 from app.services import Services
 from app.vault import KeyFile, Vault
 from security.notes import SigningKey
-from tests.app.binding.bank import Clock
+from tests.app.binding.outside import Clock
 
 DIED = 9
 

@@ -19,7 +19,8 @@ from app.compliance.receipts import RECEIPTS, make_receipt
 from app.compliance.trust import public_trust
 from app.conversations.errors import RoomLocked
 from app.permissions import DataClass
-from tests.app.binding.bank import STRONG, bound_by_identity, bound_by_sms, customer_of, finish_kyc
+from tests.app.binding.bank import bound_by_identity, bound_by_sms, customer_of, finish_kyc
+from tests.app.binding.outside import STRONG
 from tests.app.compliance.archive import Archive, verify
 
 HERS, OURS = "Perché due volte il bollo?", "Il secondo è un errore: lo storniamo."

@@ -243,6 +243,24 @@ async def test_a_refusal_keeps_the_connection_and_the_next_request_on_it() -> No
         assert (await answer(reader))[0] == 200
 
 
+async def test_a_refusal_of_a_full_house_keeps_the_connection_where_no_body_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with opened(replace(SMALL, network_burst=1000)) as bank, bank.connection() as (reader, writer):
+        with monkeypatch.context() as patch:
+            patch.setattr(bank.gate.crowding, "enter_other", lambda _: False)
+            writer.write(head())
+            status, headers = await answer(reader)
+            assert (status, headers.get("connection")) == (503, None)
+        writer.write(head())
+        assert (await answer(reader))[0] == 200
+        monkeypatch.setattr(bank.gate.crowding, "enter_other", lambda _: False)
+        await reader.readuntil(b"0\r\n\r\n")
+        writer.write(head("POST", body=b"x" * 5))
+        status, headers = await answer(reader)
+        assert (status, headers["connection"]) == (503, "close")
+
+
 async def answer_to_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     lines = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode().split("\r\n")
     return int(lines[0].split()[1]), dict(line.split(": ", 1) for line in lines[1:] if line)
@@ -338,7 +356,8 @@ async def test_a_client_that_leaves_gives_its_place_back() -> None:
 
 async def test_in_a_crowd_prompt_clients_go_before_strangers_and_strangers_still_get_on() -> None:
     loop = asyncio.get_running_loop()
-    limits = replace(SMALL, network_burst=100_000, network_per_second=100_000, under_way=256)
+    # the budget of staff is large enough for it to stay more than half full
+    limits = replace(SMALL, network_burst=100_000, network_per_second=100_000, under_way=256, staff_burst=400)
     async with opened(limits) as bank:
         alone = []
         for _ in range(9):

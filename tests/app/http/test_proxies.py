@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.http.proxies import TrustedProxies, network_of
+from app.http.proxies import ProxyRule, TrustedProxies, network_of
 
 PROXY = "10.0.0.7"
 
@@ -55,3 +56,22 @@ async def test_only_a_listed_proxy_may_say_who_is_asking(
 )
 def test_a_visitors_network_is_a_24_or_a_56(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    "hop",
+    ["10.1.2.3", "10.1.2.256", "10.01.2.3", "10.1.2", "0x0a.1.2.3", "10.1.2.3 ", "", "1e1.1.2.3", "١٠.1.2.3", "1\0"],
+)
+def test_the_short_way_takes_the_same_texts_for_an_address_as_the_library(hop: str) -> None:
+    try:
+        expected: str | None = str(ip_address(hop.strip()))
+    except ValueError:
+        expected = None
+    assert ProxyRule(["192.0.2.0/24"]).client_of("192.0.2.1", [f"6.6.6.6, {hop}"]) == expected
+
+
+@pytest.mark.parametrize("networks", [["0.0.0.0/0"], ["192.0.2.128/25"], ["192.0.2.200/32", "10.0.0.0/8"], ["::/0"]])
+@pytest.mark.parametrize("peer", ["192.0.2.200", "192.0.2.100", "10.255.0.1", "::1"])
+def test_the_short_way_lists_the_same_proxies_as_the_library(peer: str, networks: list[str]) -> None:
+    listed = any(ip_address(peer) in ip_network(one) for one in networks)
+    assert ProxyRule(networks)._is_listed(peer) == listed

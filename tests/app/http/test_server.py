@@ -1,6 +1,7 @@
 """Doors start together, stay apart, and end within a second even with streams open."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from app.http.server import Listener, run_servers, serving
+from app.http.server import COLLECT_AFTER, Listener, run_servers, serving, settled_memory
 from tests.app.http.wire import problem, statuses
 
 REPOSITORY = Path(__file__).parents[3]
@@ -175,3 +176,12 @@ def test_process_with_an_open_stream_ends_within_two_seconds_of_sigterm() -> Non
                 received += piece
         assert received.endswith(b"end\n\r\n0\r\n\r\n")
         assert process.wait(timeout=2) == 0
+
+
+def test_what_was_there_before_the_doors_opened_is_not_collected_while_they_are_open() -> None:
+    before = gc.get_threshold(), gc.get_freeze_count()
+    with settled_memory():
+        assert gc.get_freeze_count() > before[1] + 1000
+        assert gc.get_threshold() == COLLECT_AFTER
+        assert gc.isenabled()
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before[0], 0)

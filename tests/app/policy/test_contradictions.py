@@ -11,7 +11,7 @@ import pytest
 
 from app.permissions import Level
 from app.policy import Brand, Method, Policy, Profile, Rate
-from app.policy.sense import MOST, NOT_LONGER, Ground, best_level, contradictions, figures
+from app.policy.sense import MAY_BE_ZERO, MOST, NOT_LONGER, Ground, best_level, contradictions, figures
 from tests.support.policies import changed
 
 HOURS_13 = timedelta(hours=13)
@@ -105,7 +105,7 @@ def test_a_figure_of_nothing_is_told_unless_it_switches_off(key: str) -> None:
         return
     nothing: Any = timedelta() if isinstance(value, timedelta) else 0
     told = [line for line in contradictions(changed({key: nothing})) if line.startswith(f"{key} is nothing")]
-    assert bool(told) is (key != "phone.quiet")
+    assert bool(told) is (key not in MAY_BE_ZERO)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,257 @@
+"""The stateful test: hypothesis chooses what whom does next, and after every act the promises are asked for.
+
+Rules are of two sizes: whole ways, so that rooms are reached often, and single acts, so that anything can happen in the
+middle of anything. Several beginnings stand in the middle of a story already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from app.channels.ports import AccountState
+from app.conversations.models import Conversation
+from app.permissions import DataClass
+from tests.machine import promises
+from tests.machine.ground import ATTACKER, VICTIM, Request, open_ground
+from tests.machine.world import (
+    OWN_PROOFS,
+    OWN_WAYS_TO_A_HANDLE,
+    NothingToShow,
+    World,
+)
+from tests.support.house import Blueprint
+
+WHO: Final = st.sampled_from(("victim", "attacker"))
+LINK: Final = st.sampled_from((VICTIM.name, ATTACKER.name))
+MORE: Final = st.sampled_from(("id", "id_high", "passkey", "victims_passkey", "victims_push", "victims_browser"))
+CLASSES: Final = st.sampled_from((DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY))
+WAITS: Final = st.sampled_from(
+    ({"seconds": 20}, {"minutes": 6}, {"minutes": 16}, {"minutes": 35}, {"hours": 9}, {"hours": 25}, {"days": 91})
+)
+BEGINNINGS: Final = ("apart", "victim_in", "attacker_in", "both_in", "relayed_in")
+
+
+class BindingMachine(RuleBasedStateMachine):
+    """One run of one story. `plan` and `seen` are set by whoever makes a class of it (`machine_on`)."""
+
+    plan: ClassVar[Blueprint]
+    seen: ClassVar[Counter[str]]
+    world: World
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.new_event_loop()
+        self._open = contextlib.AsyncExitStack()
+        self._folder = self._open.enter_context(tempfile.TemporaryDirectory())
+
+    def _do(self, act: Callable[[], Awaitable[object]]) -> None:
+        self._loop.run_until_complete(self.world.attempt(act))
+
+    def _ask(self, question: Coroutine[Any, Any, Any]) -> Any:
+        return self._loop.run_until_complete(question)
+
+    def teardown(self) -> None:
+        self._loop.run_until_complete(self._open.aclose())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    @initialize(hijacked=st.booleans(), gullible=st.booleans(), beginning=st.sampled_from(BEGINNINGS))
+    def it_begins(self, hijacked: bool, gullible: bool, beginning: str) -> None:
+        self._loop.run_until_complete(self._begin(hijacked, gullible, beginning))
+
+    async def _begin(self, hijacked: bool, gullible: bool, beginning: str) -> None:
+        ground = await self._open.enter_async_context(open_ground(self.plan, Path(self._folder)))
+        self.world = World(ground, hijacked, gullible, self.seen)
+        if beginning in {"victim_in", "both_in", "relayed_in"}:
+            await self.world.go("victim", VICTIM.name, "sign_in", "id_high")
+            await self.world.each(lambda: self.world.write("victim"))
+            for data_class in (DataClass.ACCOUNT, DataClass.IDENTITY):
+                room = (await ground.rows(Conversation))[0]
+                await self.world.agent_posts(room.id, data_class)
+        if beginning == "victim_in":
+            await self.world.each(self.world.victim.add_passkey)
+        if beginning in {"attacker_in", "both_in"}:
+            await self.world.go("attacker", ATTACKER.name, "sign_in", "id_high")
+        if beginning == "relayed_in":
+            link, way = (VICTIM.name, "as_victim") if hijacked else (ATTACKER.name, "sign_in")
+            await self.world.go("attacker", link, way, "victims_sms")
+
+    @invariant()
+    def every_promise_holds(self) -> None:
+        if hasattr(self, "world"):
+            self._loop.run_until_complete(promises.check(self.world))
+
+    # whole ways
+
+    @rule(handle=st.sampled_from(OWN_WAYS_TO_A_HANDLE), proof=st.sampled_from(OWN_PROOFS))
+    def the_victim_goes_in(self, handle: str, proof: str) -> None:
+        self._do(lambda: self.world.go("victim", VICTIM.name, handle, proof))
+
+    @rule(link=LINK, data=st.data())
+    def the_attacker_tries_every_door(self, link: str, data: st.DataObject) -> None:
+        handle = data.draw(st.sampled_from(self.world.ways_to_a_handle("attacker")))
+        proof = data.draw(st.sampled_from(self.world.proofs("attacker")))
+        self._do(lambda: self.world.go("attacker", link, handle, proof))
+
+    @precondition(lambda self: self.world.victim.keys or self.world.attacker.keys)
+    @rule(link=LINK, way=st.sampled_from(("victim", "attacker", "victims_passkey")))
+    def somebody_comes_back_by_a_passkey(self, link: str, way: str) -> None:
+        who = "attacker" if way == "victims_passkey" else way
+        self._do(lambda: self.world.come_back(who, way, link))
+
+    # single acts of a way in
+
+    @rule(who=WHO, link=LINK)
+    def somebody_opens_a_link(self, who: str, link: str) -> None:
+        self._do(lambda: self.world.browser(who).start(self.world.ground.links[link]))
+
+    @precondition(lambda self: self.world.underway)
+    @rule(data=st.data())
+    def somebody_underway_proves_an_account(self, data: st.DataObject) -> None:
+        who = data.draw(st.sampled_from(sorted(self.world.underway)))
+        way = data.draw(st.sampled_from(self.world.ways_to_a_handle(who)))
+        self._do(lambda: self.world.prove_handle(who, way))
+
+    @precondition(lambda self: self.world.underway)
+    @rule(data=st.data())
+    def somebody_underway_proves_to_be_a_customer(self, data: st.DataObject) -> None:
+        who = data.draw(st.sampled_from(sorted(self.world.underway)))
+        proof = data.draw(st.sampled_from(self.world.proofs(who)))
+        self._do(lambda: self.world.prove_customer(who, proof))
+
+    @precondition(lambda self: self.world.underway)
+    @rule(who=WHO)
+    def somebody_confirms(self, who: str) -> None:
+        self._do(lambda: self.world.browser(who).confirm(looks=who == "victim"))
+
+    # redirects that stay open, and travel
+
+    @rule(who=WHO, link=LINK, name=st.sampled_from((VICTIM, ATTACKER)))
+    def somebody_leaves_for_the_network(self, who: str, link: str, name: Any) -> None:
+        async def leave() -> None:
+            await self.world.browser(who).start(self.world.ground.links[link])
+            await self.world.browser(who).ask_handle(self.world.ground.square.names[name.account], "sign_in")
+
+        self._do(leave)
+
+    @precondition(lambda self: self.world.underway)
+    @rule(who=WHO, site=st.sampled_from(("id", "push")))
+    def somebody_leaves_for_a_provider(self, who: str, site: str) -> None:
+        self._do(lambda: self.world.browser(who).identify(site))
+
+    @precondition(lambda self: self.world.victim.pending or self.world.attacker.pending)
+    @rule(owner=WHO)
+    def the_victim_opens_a_request(self, owner: str) -> None:
+        """Her own, or one that the attacker sent her; she signs in as herself."""
+
+        async def approve() -> None:
+            await self.world.lure(self.world.answered(self._pending(owner), VICTIM))
+
+        self._do(approve)
+
+    @precondition(lambda self: self.world.victim.pending or self.world.attacker.pending)
+    @rule(owner=WHO, opener=WHO)
+    def the_attacker_opens_a_request(self, owner: str, opener: str) -> None:
+        """His own, or one of hers that he got hold of; what comes back he opens himself or sends to her.
+
+        One way is left out: her own request, brought back to her with his approval. Who has read her address bar can
+        put himself into it, whatever the state is tied to (docs/formal, REQUEST_SEEN).
+        """
+
+        async def approve() -> None:
+            mine = opener == "attacker" or owner == "victim"
+            callback = self.world.answered(self._pending(owner), ATTACKER, hijacked=self.world.hijacked and mine)
+            await (self.world.attacker if mine else self.world.victim).follow(callback)
+
+        self._do(approve)
+
+    def _pending(self, owner: str) -> Request:
+        request = self.world.browser(owner).pending
+        if request is None:
+            raise NothingToShow
+        return request
+
+    @rule()
+    def the_victim_types_a_code_that_the_attacker_sends_her(self) -> None:
+        async def type_it() -> None:
+            code = self.world.ground.newest_message_to(ATTACKER.account)
+            if code is None:
+                raise NothingToShow
+            await self.world.victim.type_handle_code(code)
+
+        self._do(type_it)
+
+    # in the room
+
+    @precondition(lambda self: self.world.inside)
+    @rule(data=st.data(), way=MORE)
+    def somebody_steps_up(self, data: st.DataObject, way: str) -> None:
+        who = self._who_is_inside(data)
+        self._do(lambda: self.world.step_up(who, way))
+
+    @precondition(lambda self: self.world.inside)
+    @rule(data=st.data())
+    def somebody_unlocks(self, data: st.DataObject) -> None:
+        who = self._who_is_inside(data)
+        way = data.draw(st.sampled_from(self.world.proofs(who)))
+        self._do(lambda: self.world.unlock(who, way))
+
+    @precondition(lambda self: self.world.inside)
+    @rule(data=st.data(), act=st.sampled_from(("write", "enrol", "passkey", "leave", "revoke", "id", "push")))
+    def somebody_in_a_room_acts(self, data: st.DataObject, act: str) -> None:
+        who = self._who_is_inside(data)
+        browser = self.world.browser(who)
+        acts: dict[str, Callable[[], Awaitable[object]]] = {
+            "write": lambda: self.world.write(who),
+            "enrol": browser.enrol,
+            "passkey": browser.add_passkey,
+            "leave": browser.leave,
+            "revoke": browser.revoke,
+        }
+        self._do(acts.get(act, lambda: browser.step_up(act)))
+
+    def _who_is_inside(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from(sorted(self.world.inside)))
+
+    @rule(data_class=CLASSES)
+    def the_agent_answers_in_every_room(self, data_class: DataClass) -> None:
+        for room in self._ask(self.world.ground.rows(Conversation)):
+            self._do(lambda room=room: self.world.agent_posts(room.id, data_class))  # type: ignore[misc]
+
+    # ends, and time
+
+    @rule()
+    def the_victim_says_this_was_not_me(self) -> None:
+        self._do(self.world.disown)
+
+    @rule(choice=st.integers(0, 3))
+    def the_bank_revokes(self, choice: int) -> None:
+        bindings = self._ask(self.world.bindings_in_force())
+        if bindings:
+            self._do(lambda: self.world.bank_revokes(bindings[choice % len(bindings)]))
+
+    @rule(amount=WAITS, swept=st.booleans())
+    def time_passes(self, amount: dict[str, float], swept: bool) -> None:
+        self._do(lambda: self.world.pass_by(swept=swept, **amount))
+
+    @rule()
+    def names_change_hands(self) -> None:
+        self._do(self.world.rename)
+
+    @rule(state=st.sampled_from((AccountState.GONE, AccountState.SUSPENDED)))
+    def the_network_says_that_the_account_is_no_more(self, state: AccountState) -> None:
+        self._do(lambda: self.world.account_is(state))
+
+
+def machine_on(plan: Blueprint, seen: Counter[str]) -> type[BindingMachine]:
+    """A machine of its own for one test: it plays on copies of `plan` and counts what it saw in `seen`."""
+    return type("BindingMachine", (BindingMachine,), {"plan": plan, "seen": seen})
