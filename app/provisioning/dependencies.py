@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,7 +9,6 @@ from fastapi import Depends, Request
 from app.actors import Program, Staff
 from app.agents.dependencies import current_staff
 from app.errors import NotFound
-from app.http.dependencies import CurrentServices, Now
 from app.permissions import Permission, require
 from app.provisioning.rules import ProvisioningPorts
 from app.sessions.dependencies import staff_token
@@ -27,16 +24,15 @@ def provisioning_ports(request: Request) -> ProvisioningPorts:
     return ports
 
 
-async def provisioner(request: Request, services: CurrentServices, now: Now) -> AsyncIterator[Staff | Program]:
+async def provisioner(request: Request) -> Staff | Program:
     """The provisioning client; a person's token is refused, whatever the role."""
     ports = provisioning_ports(request)
     given = staff_token(request)
     if given.scheme == "bearer" and ports.knows(given.token):
-        yield OWN_TOKEN
-        return
-    async with asynccontextmanager(current_staff)(request, services, now) as staff:
-        require(staff, Permission.SCIM)
-        yield staff
+        return OWN_TOKEN
+    staff = await current_staff(request)
+    require(staff, Permission.SCIM)
+    return staff
 
 
-Provisioner = Annotated[Staff | Program, Depends(provisioner, scope="function")]
+Provisioner = Annotated[Staff | Program, Depends(provisioner)]

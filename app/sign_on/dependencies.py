@@ -25,4 +25,4 @@ async def fresh_staff(request: Request, services: CurrentServices, staff: Curren
     return staff
 
 
-FreshStaff = Annotated[Staff, Depends(fresh_staff, scope="function")]
+FreshStaff = Annotated[Staff, Depends(fresh_staff)]

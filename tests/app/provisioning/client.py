@@ -11,6 +11,7 @@ import httpx2
 from fastapi import FastAPI
 
 from app.actors import Role
+from app.agents.dependencies import install_staff_refusals
 from app.agents.routes import router as agent_routes
 from app.conversations.routes import router as conversation_routes
 from app.http.body_limits import BodyLimits
@@ -83,7 +84,7 @@ async def open_client(house: House) -> AsyncIterator[Client]:
     app.state.provisioning_ports = ProvisioningPorts(BASE, is_on=True, roles=ROLES, token_hash=token_hash(TOKEN))
     for router in (agent_routes, conversation_routes, provisioning_routes):
         app.include_router(router)
-    install_problem_handlers(app)
+    install_staff_refusals(app, install_problem_handlers(app))
     app.add_middleware(BodyLimits)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=URL) as wire:
         yield Client(house, app, wire)

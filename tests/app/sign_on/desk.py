@@ -14,6 +14,7 @@ import httpx2
 from fastapi import FastAPI
 
 from app.actors import SYSTEM, Role
+from app.agents.dependencies import install_staff_refusals
 from app.agents.models import StaffAccount
 from app.agents.ports import LocalSignIn
 from app.agents.routes import router as agent_routes
@@ -130,7 +131,7 @@ async def open_desk(house: House, openid: OpenIdTown, *, in_a_browser: bool = Fa
     app.state.local_sign_in = LocalSignIn(sealed=True, tell=TELL)
     for router in (agent_routes, compliance_routes, staff_pages):
         app.include_router(router)
-    install_problem_handlers(app, render_error, error_words)
+    install_staff_refusals(app, install_problem_handlers(app, render_error, error_words))
     if in_a_browser:
         app.include_router(static_routes)
         app.add_middleware(CrossSiteWrites, origins=[URL])
