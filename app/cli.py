@@ -272,11 +272,12 @@ def keys_list(folder: Folder = HERE) -> None:
 
 
 @keys.command("client")
-def keys_client(name: str, folder: Folder = HERE) -> None:
-    """A new key pair by which an identity provider knows us, for `key_file`; prints the public half (JWK)."""
+def keys_client(name: str, folder: Folder = HERE, *, request: bool = False) -> None:
+    """A new key pair by which an identity provider knows us; prints the public half. --request: PKCS #10 for it."""
     from app.commands import key_rotation, operating
 
-    typer.echo(key_rotation.new_client_key(operating.settings_of(folder), name))
+    make = key_rotation.certificate_request if request else key_rotation.new_client_key
+    typer.echo(make(operating.settings_of(folder), name))
 
 
 def _text_of(file: str) -> str:

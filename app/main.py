@@ -18,6 +18,7 @@ from app.agents.dependencies import install_staff_refusals
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
+from app.binding import wallet_routes
 from app.binding.facts import facts_of_case
 from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
@@ -198,7 +199,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages):
+    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages, wallet_routes.router):
         app.include_router(router)
     return app
 
@@ -246,8 +247,8 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     answers = install_problem_handlers(app, render_error, error_words)
     install_storage_faults(app, answers)
     install_staff_refusals(app, answers)
-    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
-    app.add_middleware(BodyLimits)
+    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report", wallet_routes.PREFIX])
+    app.add_middleware(BodyLimits, overrides={wallet_routes.PREFIX: wallet_routes.MAX_BODY})
     app.add_middleware(SecurityHeaders, https=house.settings.https)
     app.add_middleware(AccessLog, door=name, counts=house.services.traffic)
     app.add_middleware(TrustedProxies, networks=house.settings.trusted_proxies)

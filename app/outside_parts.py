@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app import key_files
 from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
@@ -20,6 +20,7 @@ from app.oauth.server import AuthorizationServer
 from app.outbound import OutboundClient
 from app.permissions import Level
 from app.settings import IdentityProviderSettings, Settings
+from app.wallets import offered_wallet
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProv
 
 def _provider(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
     levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
+    if one.kind == "wallet":
+        return offered_wallet(settings, one, outbound)
     secret = settings.secret(one.secret_file) if one.secret_file else None
     if one.kind == "http" and secret is not None:
         kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
@@ -90,15 +93,8 @@ def _provider(settings: Settings, one: IdentityProviderSettings, outbound: Outbo
         tells_when=one.tells_when,
         prompt=one.prompt,
     )
-    return OfferedProvider(
-        one.name,
-        one.label,
-        openid,
-        levels,
-        look=openid.look,
-        public_key=key.public_jwk() if key else None,
-        approval=one.approval,
-    )
+    offered = OfferedProvider(one.name, one.label, openid, levels, approval=one.approval)
+    return replace(offered, look=openid.look, public_key=key.public_jwk() if key else None)
 
 
 def _senders(settings: Settings, outbound: OutboundClient) -> Senders:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from security.secret import Secret
 
 SETTINGS_FILE: Final = "riserbo.toml"
+WALLET_SCHEMES: Final = ("openid4vp://", "haip-vp://", "eudi-openid4vp://")
 
 
 class _Part(BaseModel):
@@ -53,17 +54,32 @@ class DirectorySettings(_Part):
     token_file: Path | None = None
 
 
+class WalletIssuerSettings(_Part):
+    """Who may issue what a wallet shows: known by the roots of its certificates, or by its keys."""
+
+    issuer: str
+    roots_file: Path | None = None
+    jwks_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_known_by_one_thing(self) -> Self:
+        if (self.roots_file is None) == (self.jwks_file is None):
+            raise ValueError("an issuer is known by roots_file or by jwks_file, one of them")
+        return self
+
+
 class IdentityProviderSettings(_Part):
     """A provider that identifies customers by redirect. `relay_resistant` maps its acr values to 3 or 4.
 
     `kind` is `oidc` for OpenID Connect, where `url` is the issuer and we are known by `key_file` or `secret_file`;
-    `http` is the small form of a KYC service. `claim` names the customer, as what `named_by` says.
+    `http` is the small form of a KYC service; `wallet` is for EUDI wallets, where `url` opens them, we are known by
+    `key_file` and `certificate_file`, and the acr is `vct`. `claim` names the customer, as what `named_by` says.
     `approval` is where the person agrees: in the browser that came, or on another device.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
     label: str
-    kind: Literal["http", "oidc"] = "http"
+    kind: Literal["http", "oidc", "wallet"] = "http"
     url: str
     client_id: str
     secret_file: Path | None = None
@@ -76,15 +92,31 @@ class IdentityProviderSettings(_Part):
     userinfo: bool = False
     tells_when: bool = True
     prompt: str = "login"
+    certificate_file: Path | None = None
+    vct: str = ""
+    issuers: list[WalletIssuerSettings] = []
+    status: Literal["list", "none"] = "list"
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if not self.url.startswith("https://"):
-            raise ValueError("a provider's address begins with https://")
+        opens = ("https://", *WALLET_SCHEMES) if self.kind == "wallet" else "https://"
+        if not self.url.startswith(opens):
+            raise ValueError(
+                "a provider's address begins with https://, a wallet's also with openid4vp:// or haip-vp://"
+            )
         if self.kind == "http" and (self.secret_file is None or self.key_file is not None):
             raise ValueError("a provider of kind http knows us by secret_file")
         if (self.secret_file is None) == (self.key_file is None):
             raise ValueError("a provider knows us by key_file or by secret_file, one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _is_a_whole_wallet(self) -> Self:
+        whole = self.key_file and self.certificate_file and self.vct and self.issuers
+        if self.kind == "wallet" and not whole:
+            raise ValueError("a wallet needs key_file, certificate_file, vct and issuers")
+        if self.kind == "wallet" and (self.claim == "sub" or self.named_by == "subject"):
+            raise ValueError("a wallet names a customer by a claim of the credential: claim, and named_by what it is")
         return self
 
 

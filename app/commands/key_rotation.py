@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from app import key_files
 from app.actors import Operator
@@ -20,6 +21,7 @@ from app.database import transaction
 from app.main import Installation
 from app.settings import Settings
 from app.vault import KeyFile
+from security.certificates import signing_request
 
 T = TypeVar("T")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -63,6 +65,15 @@ def new_client_key(settings: Settings, name: str) -> str:
         raise WrongUse(f"{path.name} is there already, or no name of lower-case letters, digits and hyphens")
     key_files.make_client_key_file(path)
     return json.dumps(key_files.read_client_key(path).public_jwk())
+
+
+def certificate_request(settings: Settings, name: str) -> str:
+    """A certificate request in PEM for the pair in `keys/{name}.json` and the public host."""
+    path = settings.keys / f"{name}.json"
+    if not _NAME.fullmatch(name) or not path.exists():
+        raise WrongUse(f"{path.name} is not there: riserbo keys client {name}")
+    host = urlsplit(settings.public_url).hostname or ""
+    return signing_request(key_files.read_client_key(path), host).decode()
 
 
 def _add_version(path: Path) -> tuple[int, int]:

@@ -146,6 +146,7 @@ GET /signin/{connector}/callback          403  403  403  403  403  403
 GET /signin/{connector}/callback/{server} 403  403  403  403  403  403
 GET /trust.json                            ok   ok   ok   ok   ok   ok
 GET /verify                                ok   ok   ok   ok   ok   ok
+GET /wallet/{provider}/request/{state}    404  404  404  404  404  404
 POST /c/{slug}/confirm                    401  409  409  409  409  401
 POST /c/{slug}/customer                   401   ok  409  409  409  401
 POST /c/{slug}/customer/code              401  409  409  409  409  401
@@ -166,12 +167,13 @@ POST /room/passkeys/{passkey_id}/remove   401  401  401  403  403  401
 POST /room/rating                         401  401  401   ok   ok  401
 POST /room/receipt                        401  401  401   ok   ok  401
 POST /room/step-up                        401  401  401   ok   ok  401
-POST /room/step-up/passkey                401  401  401   ok   ok  401
+POST /room/step-up/passkey                401  401  401  403  403  401
 POST /room/step-up/passkey/question       401  401  401   ok   ok  401
 POST /room/unlock/passkey                 401   ok   ok   ok   ok  401
 POST /room/unlock/passkey/question        401  401  401   ok   ok  401
 POST /room/unlock                         401   ok   ok   ok   ok  401
 POST /verify                               ok   ok   ok   ok   ok   ok
+POST /wallet/{provider}/response/{state}  404  404  404  404  404  404
 POST /room/leave                           ok   ok   ok   ok   ok   ok
 """
 
@@ -191,7 +193,13 @@ def fresh() -> dict[str, str]:
     return {**ids, "slug": new_slug(), **NAMES}
 
 
-NAMES: Final = {"connector": "square", "server": "0123456789abcdef", "provider": "demo-id", "name": "riserbo.css"}
+NAMES: Final = {
+    "connector": "square",
+    "server": "0123456789abcdef",
+    "provider": "demo-id",
+    "state": "s" * 43,
+    "name": "riserbo.css",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -196,6 +196,9 @@ def _customer_pages() -> dict[str, Page]:
         "handle-code-wrong": replace(handle_code, error="Too many tries. Please wait a little.", notice="code_again"),
         "leaving": leaving,
         "leaving-identity": replace(leaving, purpose="step_up", destination="Identità Demo", stub=True),
+        "leaving-wallet": replace(
+            leaving, purpose="customer", destination="IT-Wallet", host="", url="openid4vp://?x=y"
+        ),
         "customer": customer,
         "customer-code": code,
         "customer-code-email": replace(code, kind="email", notice="code_again"),
