@@ -64,7 +64,14 @@ class Operator:
     os_user: str
 
 
-Actor = Staff | Customer | Visitor | System | Operator
+@dataclass(frozen=True)
+class Program:
+    """A program known by a token that the settings name, without an account: `name` says which."""
+
+    name: str
+
+
+Actor = Staff | Customer | Visitor | System | Operator | Program
 SYSTEM: Final = System()
 
 
@@ -79,6 +86,8 @@ def audit_name(actor: Actor) -> dict[str, str]:
             return {"k": "customer", "id": str(actor.binding_id)}
         case Visitor():
             return {"k": "visitor", "id": str(actor.session_id)}
+        case Program():
+            return {"k": "client", "id": actor.name}
         case Operator():
             return {"k": "operator", "id": actor.os_user}
         case System():

@@ -18,6 +18,7 @@ from security.errors import SecurityError
 from security.keys import KeyRing
 from security.notes import SigningKey
 from security.secret import Secret
+from security.tokens import new_token, token_hash
 
 KEK_FILE: Final = "key-encryption-keys.json"
 LOG_KEY_FILE: Final = "log-signing-key.json"
@@ -25,7 +26,29 @@ EXPORT_KEY_FILE: Final = "export-signing-key.json"
 TOKEN_KEY_FILE: Final = "token-signing-keys.json"  # noqa: S105 (a name)
 PUBLISHED_FOR: Final = timedelta(days=1)
 """How long a token key that signs no more stays in the key set: far beyond any token, for those who keep key sets."""
+HASH_BYTES: Final = 32
 SIGNER_MEMORY: Final = "signer-memory.json"
+
+
+def make_scim_token(path: Path) -> str:
+    """A new token for the provisioning client; the file keeps its hash alone, and the old token ends with it."""
+    token = new_token()
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    _write_new(draft, {"sha256": token_hash(token).hex()})
+    draft.replace(path)
+    return token
+
+
+def read_scim_token(path: Path) -> bytes:
+    """The hash in the file; raises `KeyFileRefused`."""
+    try:
+        found = bytes.fromhex(str(_read(path)["sha256"]))
+    except (ValueError, KeyError):
+        found = b""
+    if len(found) != HASH_BYTES:
+        raise KeyFileRefused(f"{path.name} is no hash of a token; make one with `riserbo agents scim-token`")
+    return found
 
 
 class KeyFileRefused(Exception):

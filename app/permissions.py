@@ -42,6 +42,7 @@ class Permission(StrEnum):
     EXPORTS_MAKE = "exports:make"
     AUDIT_READ = "audit:read"
     AGENTS_MANAGE = "agents:manage"
+    SCIM = "scim"
 
 
 ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
@@ -69,6 +70,7 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
             Permission.REPLIES_PUBLISH,
             Permission.ROOMS_TALK,
             Permission.AUDIT_READ,
+            Permission.SCIM,
         }
     ),
 }

@@ -147,6 +147,60 @@ class TokenSettings(_Part):
     nonces: bool = False
 
 
+StaffRole = Literal["agent", "supervisor", "compliance", "administrator"]
+
+
+class ScimSettings(_Part):
+    """Staff accounts by SCIM. `roles` maps the client's own names; `token_file` keeps the hash of its token."""
+
+    roles: dict[str, StaffRole] = {}
+    default_role: StaffRole | None = None
+    token_file: Path | None = None
+
+
+class StaffSignOnSettings(_Part):
+    """The bank's own sign-in for the console, by OpenID Connect; with it, passwords of our own are sealed.
+
+    `account_claim` names the account as what `named_by` says, until it is linked with the provider's subject. `roles`
+    maps the values of `roles_claim`; without it the account's role stands. `sensitive_acrs` are what exports need.
+    """
+
+    label: Annotated[str, Field(min_length=1, max_length=60)]
+    issuer: str
+    client_id: str
+    secret_file: Path | None = None
+    key_file: Path | None = None
+    scope: Annotated[str, Field(pattern=r"^openid( [\x21-\x7e]+)*$")] = "openid"
+    account_claim: Annotated[str, Field(min_length=1, max_length=100)] = "preferred_username"
+    named_by: Literal["login", "external_id"] = "login"
+    roles_claim: Annotated[str, Field(min_length=1, max_length=100)] = "groups"
+    roles: dict[str, StaffRole] = {}
+    create_accounts: bool = False
+    acrs: list[str] = []
+    sensitive_acrs: list[str] = []
+    sensitive_minutes: Annotated[int, Field(ge=1, le=720)] = 15
+    break_glass: bool = False
+    break_glass_mail: str = ""
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("an address like https://login.bank.example")
+        return value
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if (self.secret_file is None) == (self.key_file is None):
+            raise ValueError("the provider knows us by key_file or by secret_file, one of them")
+        if self.create_accounts and not self.roles:
+            raise ValueError("create_accounts needs roles: somebody new has no role of their own")
+        if self.break_glass and not self.break_glass_mail:
+            raise ValueError("break_glass needs break_glass_mail: who hears of each use")
+        return self
+
+
 class TrafficSettings(_Part):
     """What one process takes: budgets a second and at once, requests under way, open streams."""
 
@@ -220,7 +274,15 @@ class Settings(BaseSettings):
     mastodon: list[MastodonSettings] = []
     token_issuers: list[TokenIssuerSettings] = []
     tokens: TokenSettings = TokenSettings()
+    scim: ScimSettings | None = None
+    staff_sign_on: StaffSignOnSettings | None = None
     traffic: TrafficSettings = TrafficSettings()
+
+    @model_validator(mode="after")
+    def _break_glass_is_heard(self) -> Self:
+        if self.staff_sign_on is not None and self.staff_sign_on.break_glass and self.mail is None:
+            raise ValueError("break_glass needs [mail]: without it nobody would hear of its use")
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.actors import Staff
 from app.agents import access_tokens, proofs, queries
-from app.agents.ports import TokenPorts
+from app.agents.ports import UNSEALED, LocalSignIn, TokenPorts
 from app.audit.service import record
 from app.database import transaction
 from app.errors import Forbidden, Unauthenticated
@@ -85,3 +85,9 @@ def token_ports(request: Request) -> TokenPorts:
     """What the installation decides about tokens; where it says nothing, nobody else's are believed."""
     ports: TokenPorts = getattr(request.app.state, "token_ports", NO_TOKENS)
     return ports
+
+
+def local_sign_in(request: Request) -> LocalSignIn:
+    """Whether passwords of our own are good here."""
+    local: LocalSignIn = getattr(request.app.state, "local_sign_in", UNSEALED)
+    return local

@@ -64,5 +64,16 @@ class AccessToken(Base):
     jkt: Mapped[str | None]
 
 
+class BreakGlass(Audited, Base):
+    """Until when an account (`id`) may sign in with its password although the bank's own sign-in is in use."""
+
+    __tablename__ = "break_glass"
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("staff_accounts.id"), primary_key=True)
+    opened_at: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+protect(BreakGlass)
 protect(StaffAccount)
 protect(MachineClient)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from security.access_tokens import Rule
 from security.jwts import VerificationKeys
@@ -33,6 +33,20 @@ class TrustedIssuer:
     def scopes(self, said: frozenset[str]) -> frozenset[str]:
         """A token's scopes by our names; those of other services fall away."""
         return frozenset(one.removeprefix(self.scope_prefix) for one in said if one.startswith(self.scope_prefix))
+
+
+@dataclass(frozen=True)
+class LocalSignIn:
+    """Passwords of our own: `sealed` where the bank has its own sign-in, and then good only for break-glass.
+
+    `tell` is the address that hears of each opening and use; "" where there is no break-glass at all.
+    """
+
+    sealed: bool = False
+    tell: str = ""
+
+
+UNSEALED: Final = LocalSignIn()
 
 
 @dataclass(frozen=True)

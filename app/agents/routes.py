@@ -7,7 +7,7 @@ from datetime import timedelta
 from fastapi import APIRouter, Request
 
 from app.agents import proofs, queries, service
-from app.agents.dependencies import CurrentStaff, token_ports
+from app.agents.dependencies import CurrentStaff, local_sign_in, token_ports
 from app.agents.schemas import StaffOut, TokenOut, TokenRequest
 from app.agents.service import Credentials
 from app.database import reading
@@ -29,7 +29,15 @@ async def make_token(request: Request, body: TokenRequest, services: CurrentServ
     credentials = Credentials(body.login, body.password.get_secret_value(), body.code.get_secret_value())
     scopes = None if body.scopes is None else frozenset(one.value for one in body.scopes)
     lifetime = timedelta(minutes=body.lifetime_minutes)
-    started = await service.sign_in(services, credentials, kind=rules.API, lifetime=lifetime, scopes=scopes, jkt=jkt)
+    started = await service.sign_in(
+        services,
+        credentials,
+        kind=rules.API,
+        lifetime=lifetime,
+        scopes=scopes,
+        jkt=jkt,
+        local=local_sign_in(request),
+    )
     async with reading(services) as db:
         account = await queries.account(db, started.session.staff_id) if started.session.staff_id else None
     if account is None:

@@ -12,8 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, Role, Staff
+from app.agents import break_glass
 from app.agents.errors import LoginTaken, ScopeNotHeld, SignInRefused, WeakPassword
 from app.agents.models import AccessToken, StaffAccount
+from app.agents.ports import UNSEALED, LocalSignIn
 from app.audit.service import record
 from app.database import reading, services_of, transaction
 from app.errors import NotFound
@@ -97,9 +99,16 @@ async def deactivate(db: AsyncSession, actor: Actor, staff_id: UUID, reason: str
     account = await db.get(StaffAccount, staff_id, with_for_update=True)
     if account is None:
         raise NotFound
+    await end_account(db, actor, account, reason)
+
+
+async def end_account(db: AsyncSession, actor: Actor, account: StaffAccount, reason: str) -> None:
+    """End a locked account with every session and token of it; its streams end with the commit. Who may: the caller."""
     account.active = False
-    account.leaf_id = record(db, "staff.deactivated", stream=f"staff:{staff_id}", actor=actor, data={"reason": reason})
-    await sessions.end_all_of_staff(db, staff_id, services_of(db).clock())
+    account.leaf_id = record(
+        db, "staff.deactivated", stream=f"staff:{account.id}", actor=actor, data={"reason": reason}
+    )
+    await sessions.end_all_of_staff(db, account.id, services_of(db).clock())
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,7 @@ class _Wish:
     lifetime: timedelta | None
     scopes: frozenset[str] | None
     jkt: str | None
+    local: LocalSignIn
 
 
 async def sign_in(
@@ -118,6 +128,7 @@ async def sign_in(
     lifetime: timedelta | None = None,
     scopes: frozenset[str] | None = None,
     jkt: str | None = None,
+    local: LocalSignIn = UNSEALED,
 ) -> Started:
     """A session for name, password and current code. Raises `SignInRefused`, the same for every cause.
 
@@ -143,7 +154,13 @@ async def sign_in(
             await _refuse(db, None, account, "locked")
         if account is None or not account.active or not password_right:
             await _refuse(db, counter, account, "password")
-        return await _second_factor(db, account, credentials.code, counter, _Wish(kind, lifetime, scopes, jkt))
+        if local.sealed:
+            until = await break_glass.open_until(db, local, account)
+            if until is None:
+                await _refuse(db, None, account, "sealed")
+            lifetime = until - now if lifetime is None else min(lifetime, until - now)
+        wish = _Wish(kind, lifetime, scopes, jkt, local)
+        return await _second_factor(db, account, credentials.code, counter, wish)
 
 
 async def _second_factor(db: AsyncSession, known: StaffAccount, code: str, counter: bytes, wish: _Wish) -> Started:
@@ -166,6 +183,8 @@ async def _second_factor(db: AsyncSession, known: StaffAccount, code: str, count
     started = await sessions.start_staff(db, account.id, now, kind=wish.kind, scopes=scopes, lifetime=wish.lifetime)
     if wish.jkt is not None:
         bind(db, started, wish.jkt)
+    if wish.local.sealed:
+        await break_glass.note_use(db, wish.local, actor_of(account, started.session), account, started.session.id)
     account.last_step = step
     account.leaf_id = record(
         db,

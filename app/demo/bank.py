@@ -28,7 +28,7 @@ from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpSer
 from app.outbound import OutboundClient
 from app.permissions import Level
 from app.services import Clock, system_clock
-from app.settings import DirectorySettings, Settings
+from app.settings import DirectorySettings, ScimSettings, Settings
 from security import totp
 from security.secret import Secret
 
@@ -117,6 +117,7 @@ def _settings(folder: Path, addresses: Addresses, database_urls: tuple[str, str]
         privacy_contact="privacy@bank.localhost",
         poll_seconds=1.0,
         api_docs=True,
+        scim=ScimSettings(roles={"desk": "agent", "lead": "supervisor"}),
         directory=DirectorySettings(csv=Path("customers.csv")),
     )
 

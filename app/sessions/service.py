@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import reading, services_of
+from app.database import after_commit, reading, services_of
 from app.ids import new_id
 from app.permissions import Level
 from app.services import Services
@@ -136,7 +136,19 @@ async def end_all_of_binding(db: AsyncSession, binding_id: UUID, now: datetime) 
 
 
 async def end_all_of_staff(db: AsyncSession, staff_id: UUID, now: datetime) -> None:
-    """End every session and token of a member of staff, at once."""
+    """End every session and token of a member of staff, at once; streams are told with the commit."""
     await db.execute(
         update(Session).where(Session.staff_id == staff_id, Session.ended_at.is_(None)).values(ended_at=now)
     )
+    wake_streams(db, staff_id)
+
+
+def wake_streams(db: AsyncSession, staff_id: UUID) -> None:
+    """Have the rights of this member's open streams looked at with the commit, in every process."""
+    wakeups = services_of(db).wakeups
+    after_commit(db, lambda: wakeups.notify(staff_topic(staff_id)))
+
+
+def staff_topic(staff_id: UUID) -> str:
+    """The wake-up topic of a member of staff whose rights have just changed."""
+    return f"staff:{staff_id}"

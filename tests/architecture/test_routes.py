@@ -43,6 +43,9 @@ ANYBODY: dict[str, dict[str, str]] = {
     | {
         "GET /signin": "the way in",
         "POST /signin": "the way in",
+        "POST /signin/provider": "the way in, by the bank's own sign-in",
+        "GET /signin/return": "the way in, by the bank's own sign-in",
+        "POST /signin/backchannel-logout": "the provider's signed word is the proof",
         "POST /api/v1/tokens": "the way in, for people's programs",
         "POST /oauth/token": "the way in, for registered programs: a signed assertion is the proof",
         "GET /oauth/jwks": "public keys",

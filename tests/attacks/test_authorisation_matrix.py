@@ -28,6 +28,8 @@ from app.demo.cast import Colleague
 from app.demo.playing.holding import until
 from app.demo.playing.walking import begin
 from app.main import create_public_app, create_staff_app
+from app.provisioning import service as provisioning
+from app.provisioning.rules import Person
 from app.sessions import rules
 from app.sessions import service as sessions
 from security import totp
@@ -53,6 +55,9 @@ OPEN: Final = frozenset(
         "GET /static/{name}",
         "POST /csp-report",
         "POST /signin",
+        "POST /signin/provider",
+        "GET /signin/return",
+        "POST /signin/backchannel-logout",
         "POST /api/v1/tokens",
         "GET /.well-known/oauth-authorization-server",
         "GET /oauth/jwks",
@@ -86,6 +91,11 @@ GET /conversations/{conversation_id}/events                  ok  403   ok  404  
 GET /exports                                                403  403  403   ok  403  401    401
 GET /exports/{export_id}/download                           404  404  404   ok  404  401    401
 GET /exports/{export_id}/trust                              403  403  403   ok  403  401    401
+GET /scim/v2/ResourceTypes                                  403  403  403  403  403   ok    403
+GET /scim/v2/Schemas                                        403  403  403  403  403   ok    403
+GET /scim/v2/ServiceProviderConfig                          403  403  403  403  403   ok    403
+GET /scim/v2/Users                                          403  403  403  403  403   ok    403
+GET /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
 GET /queue                                                   ok   ok   ok  403  403  401    401
 POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403  404    404
 POST /api/v1/cases/{case_id}/claim                           ok   ok   ok  403  403   ok    403
@@ -103,6 +113,11 @@ POST /cases/{case_id}/transfer                               ok  403   ok  404  
 POST /conversations/{conversation_id}/messages               ok  403   ok  404  404  401    401
 POST /conversations/{conversation_id}/step-up                ok  403   ok  404  404  401    401
 POST /exports                                               403  403  403   ok  403  401    401
+PATCH /scim/v2/Users/{account_id}                           403  403  403  403  403   ok    403
+POST /scim/v2/Users                                         403  403  403  403  403   ok    403
+POST /signin/again                                          404  404  404  404  404  401    401
+PUT /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
+DELETE /scim/v2/Users/{account_id}                          403  403  403  403  403   ok    403
 POST /api/v1/cases/{case_id}/close                           ok  403   ok  403  403  403    403
 POST /cases/{case_id}/close                                  ok  403   ok  404  404  401    401
 DELETE /api/v1/tokens/current                                ok   ok   ok   ok   ok   ok     ok
@@ -173,7 +188,8 @@ class Things:
 
 def fresh() -> dict[str, str]:
     """Ids of nothing; what is no id but a name stays."""
-    ids = {name: str(uuid4()) for name in ("case_id", "conversation_id", "block_id", "export_id", "passkey_id")}
+    named = ("case_id", "conversation_id", "block_id", "export_id", "account_id", "passkey_id")
+    ids = {name: str(uuid4()) for name in named}
     return {**ids, "slug": new_slug(), **NAMES}
 
 
@@ -203,6 +219,7 @@ async def things(town: Town) -> AsyncIterator[Things]:
             "conversation_id": str(town.giulia.room_id),
             "block_id": blocked.document["block"],
             "export_id": export["id"],
+            "account_id": await joiner(town),
             "passkey_id": str(uuid4()),
             "slug": town.giulia.slug,
             **NAMES,
@@ -234,13 +251,18 @@ async def ask(town: Town, site: str, route: str, who: Who, names: dict[str, str]
                 return 200, ""
             return answer.status_code, comparable((await answer.aread()).decode(), names)
     body, key = body_for(town, route, names), {"idempotency-key": str(uuid4())}
-    if "/api/" in path:
+    if by_program(path):
         sent = await town.wire.send(site, method, target, who, headers=key, document=body)
     else:
         sent = await town.wire.send(site, method, target, who, headers=key, form=body)
     if sent.headers.get("location") == "/signin" and route != "POST /signout":
         return 401, "signin"
     return sent.status_code, comparable(sent.text, names)
+
+
+def by_program(route: str) -> bool:
+    """Whether only programs ask there."""
+    return "/api/" in route or "/scim/" in route
 
 
 def comparable(body: str, names: dict[str, str]) -> str:
@@ -253,7 +275,12 @@ def comparable(body: str, names: dict[str, str]) -> str:
 
 def body_for(town: Town, route: str, names: dict[str, str]) -> dict[str, Any] | None:
     """A body that the act would take."""
-    if not route.startswith("POST "):
+    method, _, path = route.partition(" ")
+    if path.startswith("/scim/") and method in ("POST", "PUT"):
+        return {"userName": f"pia{uuid4().hex[:6]}", "roles": [{"value": "desk"}]}
+    if path.startswith("/scim/") and method == "PATCH":
+        return {"Operations": [{"op": "replace", "path": "displayName", "value": "Pia"}]}
+    if method != "POST":
         return None
     anna = str(town.staff_ids["anna"])
     bodies: dict[str, dict[str, Any]] = {
@@ -293,6 +320,14 @@ async def leaver(town: Town) -> tuple[str, str]:
     async with transaction(town.services) as db:
         await agents.deactivate(db, SYSTEM, account.id, "left")
     return minted
+
+
+async def joiner(town: Town) -> str:
+    """An account that the bank's identity management has made."""
+    ports = town.bank.house.staffing.provisioning
+    async with transaction(town.services) as db:
+        account, _ = await provisioning.create(db, SYSTEM, ports, Person(f"pia{uuid4().hex[:6]}", roles=("desk",)))
+    return str(account.id)
 
 
 async def program(town: Town) -> str:
@@ -357,7 +392,7 @@ async def test_at_the_desk_everybody_meets_what_the_table_says(town: Town, thing
     for route, row in cells(AT_THE_DESK).items():
         names_something = "{" in route or route == "GET /api/v1/bindings"
         for person, declared in row.items():
-            who = people[person][0 if "/api/" in route else 1]
+            who = people[person][0 if by_program(route) else 1]
             # First what is not there: what is hers may be closed, or the session over, after the act.
             nothing = await ask(town, "staff", route, who, fresh()) if names_something else (0, "")
             hers = await ask(town, "staff", route, who, things.hers)
@@ -368,7 +403,7 @@ async def test_at_the_desk_everybody_meets_what_the_table_says(town: Town, thing
             if names_something and person in ("paolo", "ada") and declared != OK and hers != nothing:
                 told_apart.append((route, person, hers, nothing))
         for person in OUTSIDE:
-            answers = {await ask(town, "staff", route, people[person][0 if "/api/" in route else 1], things.hers)}
+            answers = {await ask(town, "staff", route, people[person][0 if by_program(route) else 1], things.hers)}
             if person == "anonymous" and names_something:
                 answers.add(await ask(town, "staff", route, NOBODY, fresh()))
             if {status for status, _ in answers} != {401} or len(answers) > 1:

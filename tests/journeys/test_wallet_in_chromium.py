@@ -63,7 +63,7 @@ class Phone:
         async with self._web() as web:
             asked = await self._wallet(web).read(str(request.url))
         wanted = asked["dcql_query"]["credentials"][0]["claims"][0]["path"][0]
-        page = f'<!doctype html><title>Wallet</title><p>{asked["client_id"]}: {wanted}<form method="post"><button>Yes'
+        page = f'<!doctype html><link rel="icon" href="data:,"><title>Wallet</title><p>{asked["client_id"]}: {wanted}<form method="post"><button>Yes'
         return HTMLResponse(page)
 
     async def answer(self, request: Request) -> Response:

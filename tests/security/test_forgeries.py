@@ -14,6 +14,7 @@ from tests.security import (
     forged_dpop,
     forged_id_tokens,
     forged_jwts,
+    forged_logout_tokens,
     forged_presentations,
     forged_status_lists,
 )
@@ -27,6 +28,7 @@ TABLES: Final[dict[str, dict[str, Forgery]]] = {
     "encrypted answer": forged_answers.FORGERIES,
     "status list": forged_status_lists.FORGERIES,
     "access token": forged_access_tokens.FORGERIES,
+    "logout token": forged_logout_tokens.FORGERIES,
     "client assertion": forged_assertions.FORGERIES,
 }
 FORGERIES: Final = {f"{table}: {name}": one for table, rows in TABLES.items() for name, one in rows.items()}

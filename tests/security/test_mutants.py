@@ -19,6 +19,7 @@ CHECKED: Final = (
     "security.certificates",
     "security.encrypted_answers",
     "security.status_lists",
+    "security.logout_tokens",
 )
 
 
