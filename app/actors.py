@@ -10,23 +10,28 @@ from uuid import UUID
 
 
 class Role(StrEnum):
-    """What a member of the bank's staff may be."""
+    """What a member of the bank's staff may be; `machine` is a registered program, which is nobody."""
 
     AGENT = "agent"
     SUPERVISOR = "supervisor"
     COMPLIANCE = "compliance"
     ADMINISTRATOR = "administrator"
+    MACHINE = "machine"
 
 
 @dataclass(frozen=True)
 class Staff:
-    """A signed-in member of staff, by one session or token."""
+    """A signed-in member of staff, or a registered program, by one session or token.
+
+    `scopes` narrows what the role may (`permissions.held_by`); None is everything that the role may.
+    """
 
     id: UUID
     session_id: UUID
     role: Role
     display_name: str
     signature: str
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,19 +64,30 @@ class Operator:
     os_user: str
 
 
-Actor = Staff | Customer | Visitor | System | Operator
+@dataclass(frozen=True)
+class Program:
+    """A program known by a token that the settings name, without an account: `name` says which."""
+
+    name: str
+
+
+Actor = Staff | Customer | Visitor | System | Operator | Program
 SYSTEM: Final = System()
 
 
 def audit_name(actor: Actor) -> dict[str, str]:
     """The actor as a leaf names it: a kind and a pseudonymous id, never a person's name."""
     match actor:
+        case Staff(role=Role.MACHINE):
+            return {"k": "client", "id": str(actor.id), "role": actor.role.value}
         case Staff():
             return {"k": "agent", "id": str(actor.id), "role": actor.role.value}
         case Customer():
             return {"k": "customer", "id": str(actor.binding_id)}
         case Visitor():
             return {"k": "visitor", "id": str(actor.session_id)}
+        case Program():
+            return {"k": "client", "id": actor.name}
         case Operator():
             return {"k": "operator", "id": actor.os_user}
         case System():

@@ -12,7 +12,10 @@ from uuid import UUID
 
 import typer
 
+from app.commands.agents import PasswordFile, password_from, show_account
+from app.commands.agents import verbs as agents
 from app.commands.channels import verbs as channels
+from app.commands.clients import verbs as clients
 from app.commands.wrong_use import WrongUse
 
 HOLDS: Final = 0
@@ -20,7 +23,6 @@ FAILS: Final = 1
 WRONG_USE: Final = 2
 
 Folder = Annotated[Path, typer.Option("--dir", help="The installation's folder.", file_okay=False)]
-PasswordFile = Annotated[str | None, typer.Option(help="A file with the password; - is the standard input.")]
 HERE: Final = Path()
 
 commands = typer.Typer(
@@ -32,10 +34,10 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 keys = typer.Typer(name="keys", help="Key-encryption keys: rotation.", no_args_is_help=True, rich_markup_mode=None)
-agents = typer.Typer(name="agents", help="Staff accounts.", no_args_is_help=True, rich_markup_mode=None)
 commands.add_typer(keys)
 commands.add_typer(agents)
 commands.add_typer(channels)
+commands.add_typer(clients)
 
 
 @commands.command()
@@ -148,10 +150,10 @@ def init(
     from app.initialising import NewBank, initialise
 
     given = (bank, public_url, staff_url, phone, hours_it, hours_en, privacy_contact, admin_login, admin_name)
-    password, made = _password(password_file)
+    password, made = password_from(password_file)
     first = asyncio.run(initialise(folder, NewBank(*given), operating.operator(), password))
     typer.echo(f"An installation is in {folder}: its settings are in riserbo.toml, its trust file is trust.json.")
-    _show_account(first.login, password if made else None, first.uri)
+    show_account(first.login, password if made else None, first.uri)
     typer.echo(f"Next: `riserbo doctor --dir {folder}`, then `riserbo serve --dir {folder}`.")
 
 
@@ -270,93 +272,12 @@ def keys_list(folder: Folder = HERE) -> None:
 
 
 @keys.command("client")
-def keys_client(name: str, folder: Folder = HERE) -> None:
-    """A new key pair by which an identity provider knows us, for `key_file`; prints the public half (JWK)."""
+def keys_client(name: str, folder: Folder = HERE, *, request: bool = False) -> None:
+    """A new key pair by which an identity provider knows us; prints the public half. --request: PKCS #10 for it."""
     from app.commands import key_rotation, operating
 
-    typer.echo(key_rotation.new_client_key(operating.settings_of(folder), name))
-
-
-@agents.command("add")
-def agents_add(
-    folder: Folder = HERE,
-    *,
-    login: Annotated[str, typer.Option(prompt=True)],
-    name: Annotated[str, typer.Option(prompt="Name, for colleagues")],
-    signature: Annotated[str, typer.Option(help="What the public sees under a reply: initials or first name.")] = "",
-    role: Annotated[str, typer.Option(prompt="Role (agent, supervisor, compliance, administrator)")],
-    password_file: PasswordFile = None,
-) -> None:
-    """Add a staff account; what it signs in with is shown once."""
-    from app.actors import Role
-    from app.agents.service import NewStaff
-    from app.commands import operating, staff_accounts
-
-    if role not in set(Role):
-        raise WrongUse(f"there is no role {role}: {', '.join(Role)}")
-    settings = operating.settings_of(folder)
-    password, made = _password(password_file)
-    new = NewStaff(login, name, signature or name.split()[0], Role(role))
-
-    async def run() -> str:
-        async with operating.opened(settings) as house:
-            return await staff_accounts.add(house, operating.operator(), new, password)
-
-    _show_account(login, password if made else None, asyncio.run(run()))
-
-
-@agents.command("list")
-def agents_list(folder: Folder = HERE) -> None:
-    """All accounts, leavers too."""
-    from app.commands import operating, staff_accounts
-
-    async def run() -> list[str]:
-        async with operating.opened(operating.settings_of(folder)) as house:
-            found = await staff_accounts.listed(house, operating.operator())
-            return [f"{one.login:<24}{one.role:<15}{'active' if one.active else 'ended':<8}{one.id}" for one in found]
-
-    typer.echo("\n".join(asyncio.run(run())))
-
-
-@agents.command("deactivate")
-def agents_deactivate(
-    login: Annotated[str, typer.Argument()],
-    folder: Folder = HERE,
-    *,
-    reason: Annotated[str, typer.Option(help="A word for the log; no names.")] = "left",
-) -> None:
-    """End an account with every session and token of it, at once."""
-    from app.commands import operating, staff_accounts
-
-    async def run() -> None:
-        async with operating.opened(operating.settings_of(folder)) as house:
-            await staff_accounts.deactivate(house, operating.operator(), login, reason)
-
-    asyncio.run(run())
-    typer.echo(f"{login} is ended")
-
-
-def _password(file: str | None) -> tuple[str, bool]:
-    """The password, and whether it was made here: from a file, typed twice, or made where nobody can type."""
-    if file is not None:
-        return _text_of(file).strip("\r\n"), False
-    if sys.stdin.isatty():
-        typed = str(typer.prompt("Password (empty: make one)", default="", hide_input=True, show_default=False))
-        if typed:
-            if typer.prompt("Once more", hide_input=True) != typed:
-                raise WrongUse("the two passwords are not the same")
-            return typed, False
-    from app.initialising import new_password
-
-    return new_password(), True
-
-
-def _show_account(login: str, password: str | None, uri: str) -> None:
-    """What is shown once, and kept nowhere in the clear."""
-    typer.echo(f"\nAccount {login}. What follows is shown this once:")
-    if password is not None:
-        typer.echo(f"  password       {password}")
-    typer.echo(f"  authenticator  {uri}\n")
+    make = key_rotation.certificate_request if request else key_rotation.new_client_key
+    typer.echo(make(operating.settings_of(folder), name))
 
 
 def _text_of(file: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.checks import databases, files, outside, policy
+from app.checks import databases, files, outside, policy, staff
 from app.checks.finding import Colour, Finding
 from app.database import create_engines
 from app.key_files import KEK_FILE, KeyFileRefused
@@ -71,6 +71,9 @@ async def _outside(settings: Settings, given: Parts) -> list[Finding]:
     found = [*outside.networks(given), *outside.providers(given, rule), *outside.senders(settings, given)]
     found += outside.phones(settings, given, rule)
     found += await _looked("networks", lambda: outside.accounts(given))
+    found += await _looked("token issuers", lambda: outside.token_issuers(settings))
+    found += await _looked(staff.PART, lambda: staff.sign_in(settings, system_clock()))
+    found += staff.provisioning(settings)
     found += await _looked("providers", lambda: outside.reachable(given, system_clock()))
     return found + await _looked("directory", lambda: outside.directory(settings, given.directory))
 

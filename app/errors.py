@@ -51,6 +51,12 @@ class Unauthenticated(RiserboError):
     status = 401
     code = "unauthenticated"
     message = "Please sign in first."
+    challenge = "Bearer"
+    """What the API's answer says in WWW-Authenticate."""
+
+    def __init__(self, message: str | None = None, *, retry_after: int | None = None, nonce: str = "") -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.nonce = nonce
 
 
 class Forbidden(RiserboError):
@@ -59,6 +65,13 @@ class Forbidden(RiserboError):
     status = 403
     code = "forbidden"
     message = "Your role does not allow this."
+
+
+class ScopeTooNarrow(Forbidden):
+    """The role may, but not by this token: it was given fewer scopes (RFC 6750 section 3.1)."""
+
+    code = "insufficient_scope"
+    message = "This token does not cover this."
 
 
 class NotFound(RiserboError):

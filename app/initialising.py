@@ -182,6 +182,7 @@ def _write_files(folder: Path, new: NewBank) -> Settings:
     settings.keys.mkdir(mode=0o700)
     key_files.make_kek_file(settings.keys / key_files.KEK_FILE)
     key_files.make_signing_key_file(settings.keys / key_files.LOG_KEY_FILE, settings.origin)
+    key_files.make_token_key_file(settings.keys / key_files.TOKEN_KEY_FILE)
     key_files.make_signing_key_file(settings.keys / key_files.EXPORT_KEY_FILE, f"{settings.origin}/export")
     (folder / POLICY_FILE).write_text(TEMPLATE, "utf-8")
     (folder / "customers.csv").write_text(CUSTOMERS, "utf-8")

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,15 +18,47 @@ from security.errors import SecurityError
 from security.keys import KeyRing
 from security.notes import SigningKey
 from security.secret import Secret
+from security.tokens import new_token, token_hash
 
 KEK_FILE: Final = "key-encryption-keys.json"
 LOG_KEY_FILE: Final = "log-signing-key.json"
 EXPORT_KEY_FILE: Final = "export-signing-key.json"
+TOKEN_KEY_FILE: Final = "token-signing-keys.json"  # noqa: S105 (a name)
+PUBLISHED_FOR: Final = timedelta(days=1)
+"""How long a token key that signs no more stays in the key set: far beyond any token, for those who keep key sets."""
+HASH_BYTES: Final = 32
 SIGNER_MEMORY: Final = "signer-memory.json"
+
+
+def make_scim_token(path: Path) -> str:
+    """A new token for the provisioning client; the file keeps its hash alone, and the old token ends with it."""
+    token = new_token()
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    _write_new(draft, {"sha256": token_hash(token).hex()})
+    draft.replace(path)
+    return token
+
+
+def read_scim_token(path: Path) -> bytes:
+    """The hash in the file; raises `KeyFileRefused`."""
+    try:
+        found = bytes.fromhex(str(_read(path)["sha256"]))
+    except (ValueError, KeyError):
+        found = b""
+    if len(found) != HASH_BYTES:
+        raise KeyFileRefused(f"{path.name} is no hash of a token; make one with `riserbo agents scim-token`")
+    return found
 
 
 class KeyFileRefused(Exception):
     """The file is missing, readable by others, weak, or made for the demonstration."""
+
+
+def needed(folder: Path) -> list[str]:
+    """The files that must be right; one for tokens only where programs have tokens of ours."""
+    names = [KEK_FILE, LOG_KEY_FILE, EXPORT_KEY_FILE]
+    return [*names, TOKEN_KEY_FILE] if (folder / TOKEN_KEY_FILE).exists() else names
 
 
 def make_kek_file(path: Path, *, demo: bool = False) -> None:
@@ -61,6 +94,61 @@ def read_signing_key(path: Path) -> SigningKey:
         raise KeyFileRefused(f"{path.name} is no signing key ({type(fault).__name__})") from None
 
 
+def make_token_key_file(path: Path, *, demo: bool = False) -> None:
+    """A new ES256 key for access tokens."""
+    _write_new(path, {"signing": [{"jwk": jwts.SigningKey.new().private_jwk(), "retired_at": None}], "demo": demo})
+
+
+def rotate_token_key(path: Path, now: datetime) -> tuple[str, str]:
+    """Sign with a new key from now on; the old one stays in the key set for a day. Returns the names of both."""
+    document = _read(path)
+    old, new = jwts.SigningKey.of_jwk(document["signing"][0]["jwk"]), jwts.SigningKey.new()
+    document["signing"][0]["retired_at"] = now.isoformat()
+    kept = [one for one in document["signing"] if _is_published(one, now)]
+    document["signing"] = [{"jwk": new.private_jwk(), "retired_at": None}, *kept]
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    _write_new(draft, document)
+    draft.replace(path)
+    return old.kid, new.kid
+
+
+class TokenKeyFile:
+    """The keys of our access tokens, read anew when the file changes, so that a rotation needs no restart."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._listed: list[tuple[jwts.SigningKey, dict[str, Any]]] = []
+
+    def current(self) -> jwts.SigningKey:
+        """The key that signs; raises `KeyFileRefused`."""
+        return self._keys()[0][0]
+
+    def published(self, now: datetime) -> list[dict[str, str]]:
+        """The public halves that a token may still name; none where there is no key yet."""
+        if not self._path.exists():
+            return []
+        return [key.public_jwk() for key, entry in self._keys() if _is_published(entry, now)]
+
+    def _keys(self) -> list[tuple[jwts.SigningKey, dict[str, Any]]]:
+        try:
+            status = self._path.stat()
+            if (status.st_mtime_ns, status.st_size) != self._seen:
+                document = _read(self._path)["signing"]
+                self._listed = [(jwts.SigningKey.of_jwk(one["jwk"]), one) for one in document]
+                self._seen = (status.st_mtime_ns, status.st_size)
+            self._listed[0]
+        except (OSError, LookupError, TypeError, SecurityError) as fault:
+            raise KeyFileRefused(f"{self._path.name} is no token key ({type(fault).__name__})") from None
+        return self._listed
+
+
+def _is_published(entry: dict[str, Any], now: datetime) -> bool:
+    retired = entry["retired_at"]
+    return retired is None or now - datetime.fromisoformat(retired) < PUBLISHED_FOR
+
+
 def make_client_key_file(path: Path) -> None:
     """A new key pair by which an identity provider knows us (private JWK, P-256)."""
     _write_new(path, dict(jwts.SigningKey.new().private_jwk()))
@@ -87,6 +175,8 @@ def check_key_file(path: Path, *, demo: bool) -> None:
             KeyRing(versions, int(document["current"]))
         except (KeyError, ValueError, SecurityError) as fault:
             raise KeyFileRefused(f"{path.name} holds a weak or damaged key ({type(fault).__name__})") from None
+    if path.name == TOKEN_KEY_FILE:
+        TokenKeyFile(path).current()
 
 
 def _require_private(path: Path) -> None:

@@ -18,24 +18,17 @@ from app.agents.dependencies import install_staff_refusals
 from app.agents.routes import router as agent_routes
 from app.audit.sequencer import start_log
 from app.audit.signer import Signer
+from app.binding import wallet_routes
 from app.binding.facts import facts_of_case
-from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
-from app.binding.openid_provider import OpenIdProvider
 from app.binding.ports import BindingPorts
 from app.binding.routes import router as binding_routes
 from app.cases.routes import router as case_routes
 from app.cases.rules import CaseClocks
-from app.channels.mastodon import mastodon_connector
-from app.channels.ports import Connector
 from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
 from app.conversations.committing import lane_of
 from app.conversations.routes import router as conversation_routes
 from app.database import create_engines
-from app.directory.csv_file import CsvDirectory
-from app.directory.http_service import HttpDirectory
-from app.directory.phone_changes import PhoneChanges, SimSwapService
-from app.directory.port import CustomerDirectory, IdentifierKind
 from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
@@ -48,16 +41,15 @@ from app.http.proxies import TrustedProxies
 from app.http.request_ids import RequestIds
 from app.http.server import Listener
 from app.http.storage_faults import install_storage_faults
-from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
-from app.oauth.client import OAuthClient
-from app.oauth.server import AuthorizationServer
 from app.outbound import OutboundClient
-from app.permissions import Level
+from app.outside_parts import Parts, outbound_from, parts_from
 from app.policy.file import judged_policy
 from app.policy.sense import ground_of
 from app.services import Clock, Services, system_clock
 from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
-from app.settings import IdentityProviderSettings, Settings
+from app.settings import Settings
+from app.staff_parts import Staffing, install_staffing, staffing_from
+from app.token_parts import StaffTokens, install_tokens, staff_tokens
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
 from app.web.cross_origin import CrossSiteWrites
@@ -73,6 +65,8 @@ from app.web.room_pages import router as room_pages
 from app.web.staff_pages import router as staff_pages
 from app.web.statics import router as static_routes
 
+__all__ = ["Parts", "outbound_from", "parts_from"]
+
 VERSION: Final = "0.1.0"
 DRAIN: Final = 5.0
 """Seconds that a stop gives to marks and leases; a database that is away must not hold it up for ever."""
@@ -86,19 +80,6 @@ class NotReady(Exception):
         self.findings = list(findings)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What comes from outside: networks, providers, senders, directory. The demo brings its own."""
-
-    connectors: Sequence[Connector]
-    providers: Sequence[OfferedProvider]
-    senders: Senders
-    directory: CustomerDirectory
-    phone_changes: PhoneChanges | None = None
-    demo: bool = False
-    demo_start: str = ""
-
-
 @dataclass
 class Installation:
     """One running installation: its services, its ports, its keys' holders."""
@@ -110,6 +91,8 @@ class Installation:
     handover: HandoverPorts
     binding: BindingPorts
     compliance: CompliancePorts
+    tokens: StaffTokens
+    staffing: Staffing
     pages: PageSettings
     clocks: CaseClocks
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -129,106 +112,10 @@ class Installation:
             await engine.dispose()
 
 
-def outbound_from(settings: Settings) -> OutboundClient:
-    """HTTPS to public addresses, and to the bank's own services at the addresses that the settings pin."""
-    return OutboundClient(hosts=settings.pinned_hosts)
-
-
-def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:
-    """The parts that the settings name."""
-    return Parts(
-        _connectors(settings, outbound),
-        _providers(settings, outbound),
-        _senders(settings, outbound),
-        _directory(settings, outbound),
-        _phone_changes(settings, outbound),
-    )
-
-
-def _connectors(settings: Settings, outbound: OutboundClient) -> list[Connector]:
-    return [
-        mastodon_connector(
-            name=one.name,
-            base_url=one.url,
-            account=one.account,
-            token=settings.secret(one.token_file),
-            label=one.label,
-            outbound=outbound,
-            profile_url=one.profile_url,
-            sign_in=one.sign_in,
-            direct_messages=one.direct_messages,
-        )
-        for one in settings.mastodon
-    ]
-
-
-def _providers(settings: Settings, outbound: OutboundClient) -> list[OfferedProvider]:
-    return [_provider(settings, one, outbound) for one in settings.identity_providers]
-
-
-def _provider(settings: Settings, one: IdentityProviderSettings, outbound: OutboundClient) -> OfferedProvider:
-    levels = {acr: Level(level) for acr, level in one.relay_resistant.items()}
-    secret = settings.secret(one.secret_file) if one.secret_file else None
-    if one.kind == "http" and secret is not None:
-        kyc = HttpIdentityProvider(one.name, one.url.rstrip("/"), one.client_id, secret, outbound)
-        return OfferedProvider(one.name, one.label, kyc, levels, approval=one.approval)
-    key = key_files.read_client_key(settings.path(one.key_file)) if one.key_file else None
-    openid = OpenIdProvider(
-        name=one.name,
-        client=OAuthClient(AuthorizationServer(one.url, outbound), one.client_id, key=key, secret=secret),
-        acrs=levels,
-        claim=one.claim,
-        kind=IdentifierKind(one.named_by),
-        scope=one.scope,
-        from_userinfo=one.userinfo,
-        tells_when=one.tells_when,
-        prompt=one.prompt,
-    )
-    return OfferedProvider(
-        one.name,
-        one.label,
-        openid,
-        levels,
-        look=openid.look,
-        public_key=key.public_jwk() if key else None,
-        approval=one.approval,
-    )
-
-
-def _senders(settings: Settings, outbound: OutboundClient) -> Senders:
-    sms = mail = None
-    if settings.sms is not None:
-        sms = HttpSmsGateway(settings.sms.url, settings.secret(settings.sms.token_file), outbound)
-    if settings.mail is not None:
-        password = settings.secret(settings.mail.password_file) if settings.mail.password_file else None
-        server = SmtpServer(
-            settings.mail.host,
-            settings.mail.port,
-            settings.mail.sender,
-            settings.mail.username,
-            password,
-            settings.mail.start_tls,
-        )
-        mail = SmtpMail(server)
-    return Senders(sms, mail)
-
-
-def _phone_changes(settings: Settings, outbound: OutboundClient) -> PhoneChanges | None:
-    wanted = settings.sim_swap
-    return SimSwapService(wanted.url, settings.secret(wanted.token_file), outbound) if wanted else None
-
-
-def _directory(settings: Settings, outbound: OutboundClient) -> CustomerDirectory:
-    wanted = settings.directory
-    if wanted.url is not None and wanted.token_file is not None:
-        return HttpDirectory(wanted.url, settings.secret(wanted.token_file), outbound)
-    return CsvDirectory(settings.data / (wanted.csv or "customers.csv"))
-
-
 def check_ready(settings: Settings, parts: Parts) -> None:
     """Raise `NotReady` for weak or demo keys, stubs and plain HTTP outside the demo."""
     findings = []
-    for name in (key_files.KEK_FILE, key_files.LOG_KEY_FILE, key_files.EXPORT_KEY_FILE):
+    for name in key_files.needed(settings.keys):
         try:
             key_files.check_key_file(settings.keys / name, demo=parts.demo)
         except key_files.KeyFileRefused as refused:
@@ -285,6 +172,8 @@ async def assemble(
             log_vkey=log_key.vkey(),
             trust_address=f"{settings.public_url}/trust.json",
         ),
+        tokens=staff_tokens(settings, outbound),
+        staffing=staffing_from(settings, outbound),
         pages=page_settings(settings, parts),
         clocks=CaseClocks(settings.first_answer, settings.resolution),
         engines=[write, read, key_engine],
@@ -310,7 +199,7 @@ def page_settings(settings: Settings, parts: Parts) -> PageSettings:
 def create_public_app(house: Installation) -> FastAPI:
     """The public door: case link, customer pages, sign-in returns, genuine-reply check. No staff route exists here."""
     app = _door(house, "public", house.settings.public_url)
-    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages):
+    for router in (entry_pages, room_pages, passkey_pages, own_pages, public_pages, wallet_routes.router):
         app.include_router(router)
     return app
 
@@ -329,6 +218,8 @@ def create_staff_app(house: Installation) -> FastAPI:
     ):
         app.include_router(router, dependencies=[Depends(strict_json)], responses=DOCUMENTED)
     app.include_router(staff_pages)
+    install_tokens(app, house.tokens)
+    install_staffing(app, house.staffing)
     return app
 
 
@@ -356,8 +247,8 @@ def _door(house: Installation, name: str, url: str) -> FastAPI:
     answers = install_problem_handlers(app, render_error, error_words)
     install_storage_faults(app, answers)
     install_staff_refusals(app, answers)
-    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report"])
-    app.add_middleware(BodyLimits)
+    app.add_middleware(CrossSiteWrites, origins=[url], exempt=["/csp-report", wallet_routes.PREFIX])
+    app.add_middleware(BodyLimits, overrides={wallet_routes.PREFIX: wallet_routes.MAX_BODY})
     app.add_middleware(SecurityHeaders, https=house.settings.https)
     app.add_middleware(AccessLog, door=name, counts=house.services.traffic)
     app.add_middleware(TrustedProxies, networks=house.settings.trusted_proxies)

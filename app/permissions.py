@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 from app.actors import Role, Staff
-from app.errors import Forbidden
+from app.errors import Forbidden, ScopeTooNarrow
 
 
 class Level(IntEnum):
@@ -42,6 +42,7 @@ class Permission(StrEnum):
     EXPORTS_MAKE = "exports:make"
     AUDIT_READ = "audit:read"
     AGENTS_MANAGE = "agents:manage"
+    SCIM = "scim"
 
 
 ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
@@ -61,10 +62,31 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     ),
     Role.COMPLIANCE: frozenset({Permission.EXPORTS_MAKE, Permission.AUDIT_READ}),
     Role.ADMINISTRATOR: frozenset({Permission.AGENTS_MANAGE}),
+    # The most that a program may be given. What needs a person's judgement or opens every room is not among it.
+    Role.MACHINE: frozenset(
+        {
+            Permission.CASES_READ,
+            Permission.CASES_WORK,
+            Permission.REPLIES_PUBLISH,
+            Permission.ROOMS_TALK,
+            Permission.AUDIT_READ,
+            Permission.SCIM,
+        }
+    ),
 }
+ROOM_READING: Final = frozenset({Permission.CASES_READ, Permission.ROOMS_TALK})
+"""Who reads in a room: nobody by the queue alone."""
+
+
+def held_by(staff: Staff) -> frozenset[Permission]:
+    """What this actor may: the role's permissions, narrowed by the scopes of session or token, never widened."""
+    held, scopes = ROLE_PERMISSIONS[staff.role], staff.scopes
+    return held if scopes is None else frozenset(one for one in held if one.value in scopes)
 
 
 def require(staff: Staff, permission: Permission) -> None:
-    """Raise `Forbidden` unless the role holds the permission."""
+    """Raise `Forbidden` unless the role holds the permission, `ScopeTooNarrow` where only the token lacks it."""
     if permission not in ROLE_PERMISSIONS[staff.role]:
         raise Forbidden
+    if permission not in held_by(staff):
+        raise ScopeTooNarrow

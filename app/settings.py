@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from security.secret import Secret
 
 SETTINGS_FILE: Final = "riserbo.toml"
+WALLET_SCHEMES: Final = ("openid4vp://", "haip-vp://", "eudi-openid4vp://")
 
 
 class _Part(BaseModel):
@@ -53,17 +54,32 @@ class DirectorySettings(_Part):
     token_file: Path | None = None
 
 
+class WalletIssuerSettings(_Part):
+    """Who may issue what a wallet shows: known by the roots of its certificates, or by its keys."""
+
+    issuer: str
+    roots_file: Path | None = None
+    jwks_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_known_by_one_thing(self) -> Self:
+        if (self.roots_file is None) == (self.jwks_file is None):
+            raise ValueError("an issuer is known by roots_file or by jwks_file, one of them")
+        return self
+
+
 class IdentityProviderSettings(_Part):
     """A provider that identifies customers by redirect. `relay_resistant` maps its acr values to 3 or 4.
 
     `kind` is `oidc` for OpenID Connect, where `url` is the issuer and we are known by `key_file` or `secret_file`;
-    `http` is the small form of a KYC service. `claim` names the customer, as what `named_by` says.
+    `http` is the small form of a KYC service; `wallet` is for EUDI wallets, where `url` opens them, we are known by
+    `key_file` and `certificate_file`, and the acr is `vct`. `claim` names the customer, as what `named_by` says.
     `approval` is where the person agrees: in the browser that came, or on another device.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
     label: str
-    kind: Literal["http", "oidc"] = "http"
+    kind: Literal["http", "oidc", "wallet"] = "http"
     url: str
     client_id: str
     secret_file: Path | None = None
@@ -76,15 +92,112 @@ class IdentityProviderSettings(_Part):
     userinfo: bool = False
     tells_when: bool = True
     prompt: str = "login"
+    certificate_file: Path | None = None
+    vct: str = ""
+    issuers: list[WalletIssuerSettings] = []
+    status: Literal["list", "none"] = "list"
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if not self.url.startswith("https://"):
-            raise ValueError("a provider's address begins with https://")
+        opens = ("https://", *WALLET_SCHEMES) if self.kind == "wallet" else "https://"
+        if not self.url.startswith(opens):
+            raise ValueError(
+                "a provider's address begins with https://, a wallet's also with openid4vp:// or haip-vp://"
+            )
         if self.kind == "http" and (self.secret_file is None or self.key_file is not None):
             raise ValueError("a provider of kind http knows us by secret_file")
         if (self.secret_file is None) == (self.key_file is None):
             raise ValueError("a provider knows us by key_file or by secret_file, one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _is_a_whole_wallet(self) -> Self:
+        whole = self.key_file and self.certificate_file and self.vct and self.issuers
+        if self.kind == "wallet" and not whole:
+            raise ValueError("a wallet needs key_file, certificate_file, vct and issuers")
+        if self.kind == "wallet" and (self.claim == "sub" or self.named_by == "subject"):
+            raise ValueError("a wallet names a customer by a claim of the credential: claim, and named_by what it is")
+        return self
+
+
+class TokenIssuerSettings(_Part):
+    """The bank's own authorization server, whose access tokens (RFC 9068) the staff API takes."""
+
+    issuer: str
+    jwks_url: str
+    audience: str = ""
+    algorithms: Annotated[list[Literal["ES256", "PS256", "RS256"]], Field(min_length=1)] = ["ES256", "PS256"]
+    subject_claim: Annotated[str, Field(min_length=1, max_length=100)] = "sub"
+    scope_prefix: Annotated[str, Field(max_length=100)] = ""
+    longest_minutes: Annotated[int, Field(ge=1, le=480)] = 60
+
+    @field_validator("issuer", "jwks_url")
+    @classmethod
+    def _is_https(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("an address like https://login.bank.example")
+        return value
+
+
+class TokenSettings(_Part):
+    """How tokens come to the staff API: `dpop` accepted, or required; `nonces` that each proof must carry."""
+
+    dpop: Literal["accepted", "required"] = "accepted"
+    nonces: bool = False
+
+
+StaffRole = Literal["agent", "supervisor", "compliance", "administrator"]
+
+
+class ScimSettings(_Part):
+    """Staff accounts by SCIM. `roles` maps the client's own names; `token_file` keeps the hash of its token."""
+
+    roles: dict[str, StaffRole] = {}
+    default_role: StaffRole | None = None
+    token_file: Path | None = None
+
+
+class StaffSignOnSettings(_Part):
+    """The bank's own sign-in for the console, by OpenID Connect; with it, passwords of our own are sealed.
+
+    `account_claim` names the account as what `named_by` says, until it is linked with the provider's subject. `roles`
+    maps the values of `roles_claim`; without it the account's role stands. `sensitive_acrs` are what exports need.
+    """
+
+    label: Annotated[str, Field(min_length=1, max_length=60)]
+    issuer: str
+    client_id: str
+    secret_file: Path | None = None
+    key_file: Path | None = None
+    scope: Annotated[str, Field(pattern=r"^openid( [\x21-\x7e]+)*$")] = "openid"
+    account_claim: Annotated[str, Field(min_length=1, max_length=100)] = "preferred_username"
+    named_by: Literal["login", "external_id"] = "login"
+    roles_claim: Annotated[str, Field(min_length=1, max_length=100)] = "groups"
+    roles: dict[str, StaffRole] = {}
+    create_accounts: bool = False
+    acrs: list[str] = []
+    sensitive_acrs: list[str] = []
+    sensitive_minutes: Annotated[int, Field(ge=1, le=720)] = 15
+    break_glass: bool = False
+    break_glass_mail: str = ""
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("an address like https://login.bank.example")
+        return value
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if (self.secret_file is None) == (self.key_file is None):
+            raise ValueError("the provider knows us by key_file or by secret_file, one of them")
+        if self.create_accounts and not self.roles:
+            raise ValueError("create_accounts needs roles: somebody new has no role of their own")
+        if self.break_glass and not self.break_glass_mail:
+            raise ValueError("break_glass needs break_glass_mail: who hears of each use")
         return self
 
 
@@ -159,13 +272,30 @@ class Settings(BaseSettings):
     sim_swap: SimSwapSettings | None = None
     identity_providers: list[IdentityProviderSettings] = []
     mastodon: list[MastodonSettings] = []
+    token_issuers: list[TokenIssuerSettings] = []
+    tokens: TokenSettings = TokenSettings()
+    scim: ScimSettings | None = None
+    staff_sign_on: StaffSignOnSettings | None = None
     traffic: TrafficSettings = TrafficSettings()
+
+    @model_validator(mode="after")
+    def _break_glass_is_heard(self) -> Self:
+        if self.staff_sign_on is not None and self.staff_sign_on.break_glass and self.mail is None:
+            raise ValueError("break_glass needs [mail]: without it nobody would hear of its use")
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for network in value:
             ip_network(network)
+        return value
+
+    @field_validator("token_issuers")
+    @classmethod
+    def _are_different(cls, value: list[TokenIssuerSettings]) -> list[TokenIssuerSettings]:
+        if len({one.issuer for one in value}) != len(value):
+            raise ValueError("an issuer is named twice")
         return value
 
     @field_validator("internal_hosts")

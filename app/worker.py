@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
+from app.agents import break_glass
 from app.audit.models import Leaf
 from app.audit.sequencer import GROUP, beat, sequence
 from app.audit.service import SEQUENCER_TOPIC, record
@@ -34,11 +35,12 @@ from app.directory.port import DirectoryUnavailable
 from app.handover.posting import give_up, post_reply
 from app.handover.service import POST_REPLY
 from app.ids import made_at
-from app.limits import guesses, idempotency, rates
+from app.limits import guesses, idempotency, once, rates
 from app.main import Installation
 from app.notifications.senders import SendFailed
 from app.notifications.service import LEASE, WORKER_TOPIC, Work, claim, renew, retry_later
 from app.outbound import OutboundError
+from app.sign_on import flows
 
 _log = structlog.get_logger("riserbo.worker")
 Handler = Callable[[Work], Awaitable[None]]
@@ -166,7 +168,13 @@ class Worker:
     async def _forget_old(self) -> None:
         self._house.services.vault.forget_expired()
         now = self._house.services.clock()
-        for forget_old in (idempotency.forget_old, guesses.forget_old, rates.forget_old):
+        for forget_old in (
+            idempotency.forget_old,
+            guesses.forget_old,
+            rates.forget_old,
+            once.forget_old,
+            flows.forget_old,
+        ):
             async with transaction(self._house.services) as db:
                 await forget_old(db, now)
 
@@ -247,6 +255,8 @@ def handlers(house: Installation) -> dict[str, Handler]:
         POST_REPLY: lambda work: post_reply(services, house.handover, work),
         BUILD_EXPORT: lambda work: build_export(services, house.compliance, work),
     }
+    senders, language = house.parts.senders, house.settings.language
+    table[break_glass.NOTICE] = lambda work: break_glass.deliver(services, senders, language, work)
     for topic, handler in (*code_delivery.HANDLERS.items(), *notices.HANDLERS.items()):
         table[topic] = lambda work, handler=handler: handler(services, house.binding, work)  # type: ignore[misc]
     return table

@@ -24,6 +24,8 @@ OWN_ALGORITHM: Final = "ES256"
 LEEWAY: Final = timedelta(seconds=30)
 LARGEST_TOKEN: Final = 16 * 1024
 LARGEST_HEADER: Final = 4 * 1024
+LARGEST_CHAIN: Final = 12 * 1024
+"""A header with certificates in it."""
 MOST_KEYS: Final = 50
 _SMALLEST_RSA: Final = 2048
 _LAST_TIME: Final = 2**53
@@ -161,20 +163,24 @@ def verify(token: str, keys: VerificationKeys, expected: Expected, now: datetime
     return parsed.claims
 
 
-def parse(token: str, *, brings_key: bool = False) -> Parsed:
-    """Read a token without believing it: for choosing whose keys to use. `brings_key` is for DPoP proofs only."""
-    if len(token) > LARGEST_TOKEN:
+def parse(token: str, *, brings_key: bool = False, brings_chain: bool = False, largest: int = LARGEST_TOKEN) -> Parsed:
+    """Read a token without believing it: for choosing whose keys to use.
+
+    `brings_key` is for DPoP proofs only, `brings_chain` for credentials whose issuers have certificates.
+    """
+    if len(token) > largest:
         raise TokenRefused("too_large")
     parts = token.split(".")
     if len(parts) != 3:
         # five parts are an encrypted token
         raise TokenRefused("not_signed")
-    if len(parts[0]) > LARGEST_HEADER:
+    if len(parts[0]) > (LARGEST_CHAIN if brings_chain else LARGEST_HEADER):
         raise TokenRefused("too_large")
     header, claims = _json_object(parts[0]), _json_object(parts[1])
     if _EXTENSIONS & header.keys():
         raise TokenRefused("extension")
-    if (_BROUGHT_KEYS - ({"jwk"} if brings_key else set())) & header.keys():
+    brought = _BROUGHT_KEYS - ({"jwk"} if brings_key else set()) - ({"x5c"} if brings_chain else set())
+    if brought & header.keys():
         raise TokenRefused("brought_key")
     return Parsed(token, header, claims)
 
@@ -191,7 +197,7 @@ def check_header(parsed: Parsed, typ: Collection[str], algorithms: Collection[st
 def check_signature(parsed: Parsed, key: PublicKey) -> None:
     """Raise `TokenRefused` unless this key signed the token, by the algorithm that its header names."""
     registry = jws.JWSRegistry(algorithms=[parsed.algorithm], strict_check_header=False)
-    registry.max_header_length, registry.max_payload_length = LARGEST_HEADER, LARGEST_TOKEN
+    registry.max_header_length = registry.max_payload_length = len(parsed.text)
     try:
         # canonical: another spelling of a signature would be a second token with the same meaning
         unb64url(parsed.text.rpartition(".")[2])
@@ -209,21 +215,24 @@ def check_claims(claims: Mapping[str, Any], expected: Expected, now: datetime) -
         raise TokenRefused("audience")
     if not all(claims.get(name) not in (None, "") for name in expected.required):
         raise TokenRefused("incomplete")
-    _check_times(claims, expected, now)
+    check_times(claims, now, longest=expected.longest, oldest=expected.oldest)
 
 
-def _check_times(claims: Mapping[str, Any], expected: Expected, now: datetime) -> None:
+def check_times(
+    claims: Mapping[str, Any], now: datetime, *, longest: timedelta | None = None, oldest: timedelta | None = None
+) -> None:
+    """Raise `TokenRefused` unless the claims hold now: `exp` is there and ahead, `nbf` and `iat` are not."""
     here, leeway = now.timestamp(), LEEWAY.total_seconds()
     ends, begins, made = (claim_time(claims, name) for name in ("exp", "nbf", "iat"))
     if ends is None or ends <= here - leeway:
         raise TokenRefused("expired")
-    if expected.longest is not None and ends > here + expected.longest.total_seconds() + leeway:
+    if longest is not None and ends > here + longest.total_seconds() + leeway:
         raise TokenRefused("too_long")
     if begins is not None and begins > here + leeway:
         raise TokenRefused("not_yet")
     if made is not None and made > here + leeway:
         raise TokenRefused("from_the_future")
-    if expected.oldest is not None and (made is None or made < here - expected.oldest.total_seconds() - leeway):
+    if oldest is not None and (made is None or made < here - oldest.total_seconds() - leeway):
         raise TokenRefused("too_old")
 
 
@@ -261,15 +270,27 @@ def _usable(document: object) -> PublicKey | None:
 
 
 def _json_object(part: str) -> dict[str, Any]:
-    """A JSON object in canonical base64url; a repeated name would show two readers two tokens."""
-    try:
-        text = unb64url(part).decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (EncodingError, ValueError, RecursionError):
-        raise TokenRefused("malformed") from None
+    value = encoded_json(part)
     if not isinstance(value, dict):
         raise TokenRefused("malformed")
+    return value
+
+
+def encoded_json(part: str) -> Any:
+    """JSON in canonical base64url, as `strict_json` reads it."""
+    try:
+        return strict_json(unb64url(part))
+    except EncodingError:
+        raise TokenRefused("malformed") from None
+
+
+def strict_json(text: bytes) -> Any:
+    """JSON that two readers cannot read in two ways: a repeated name would show them two tokens."""
+    try:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise TokenRefused("malformed") from None
     return value
 
 

@@ -202,7 +202,6 @@ def check_registration(answer: str, *, party: RelyingParty, challenge: bytes) ->
             expected_rp_id=party.id,
             expected_origin=party.origin,
             require_user_verification=True,
-            supported_pub_key_algs=list(ALGORITHMS),
         )
         _require_usable(verified.credential_public_key)
     except SecurityError:

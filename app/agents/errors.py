@@ -13,6 +13,13 @@ class SignInRefused(Unauthenticated):
     keeps_changes = True
 
 
+class ScopeNotHeld(Invalid):
+    """A token was asked for with a scope that the role does not have."""
+
+    code = "scope_not_held"
+    message = "Your role does not have all of these scopes."
+
+
 class LoginTaken(Conflict):
     """There is an account of this name already."""
 

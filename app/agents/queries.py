@@ -11,13 +11,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Role, Staff
-from app.agents.models import StaffAccount
+from app.agents.models import AccessToken, MachineClient, StaffAccount
 from app.bulk import among, listed
 from app.database import querying
 from app.errors import NotFound
 from app.permissions import Permission, require
 from app.services import Services
 from app.sessions.models import Session
+from app.sessions.rules import scopes_of
 
 DESK = (Role.AGENT.value, Role.SUPERVISOR.value)
 
@@ -38,7 +39,9 @@ async def signed_in(services: Services, hashed: bytes) -> Any:
 
 def staff_of(found: Any) -> Staff:
     """The actor of what `signed_in` found, once it is known to be live and active."""
-    return Staff(found.staff_id, found.id, Role(found.role), found.display_name, found.signature)
+    return Staff(
+        found.staff_id, found.id, Role(found.role), found.display_name, found.signature, scopes_of(found.scopes)
+    )
 
 
 async def _by_token(services: Services, hashes: Sequence[bytes]) -> dict[bytes, Any]:
@@ -60,6 +63,9 @@ def _signed_in(dialect: str) -> Select[*tuple[Any, ...]]:
             Session.last_seen_at,
             Session.expires_at,
             Session.ended_at,
+            Session.scopes,
+            AccessToken.session_id.label("access_token"),
+            AccessToken.jkt,
             StaffAccount.id.label("staff_id"),
             StaffAccount.role,
             StaffAccount.display_name,
@@ -67,6 +73,7 @@ def _signed_in(dialect: str) -> Select[*tuple[Any, ...]]:
             StaffAccount.active,
         )
         .outerjoin(StaffAccount, StaffAccount.id == Session.staff_id)
+        .outerjoin(AccessToken, AccessToken.session_id == Session.id)
         .where(among(dialect, Session.token_hash))
     )
 
@@ -75,6 +82,17 @@ async def all_accounts(db: AsyncSession, staff: Staff) -> list[StaffAccount]:
     """Every account, for an administrator."""
     require(staff, Permission.AGENTS_MANAGE)
     return list((await db.execute(select(StaffAccount).order_by(StaffAccount.login))).scalars())
+
+
+async def machine_client(db: AsyncSession, issuer: str, client_id: str) -> tuple[MachineClient, StaffAccount] | None:
+    """A registered program with its account, active or not; `issuer` is "" for those of our own server."""
+    found = await db.execute(
+        select(MachineClient, StaffAccount)
+        .join(StaffAccount, StaffAccount.id == MachineClient.id)
+        .where(MachineClient.issuer == issuer, MachineClient.client_id == client_id)
+    )
+    row = found.one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 async def desk(db: AsyncSession) -> list[StaffAccount]:

@@ -4,36 +4,62 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from app.agents import queries, service
-from app.agents.dependencies import CurrentStaff
+from app.agents import proofs, queries, service
+from app.agents.dependencies import CurrentStaff, local_sign_in, token_ports
 from app.agents.schemas import StaffOut, TokenOut, TokenRequest
 from app.agents.service import Credentials
 from app.database import reading
 from app.errors import Unauthenticated
 from app.http.dependencies import CurrentServices, Db, ReadDb
+from app.services import Services
 from app.sessions import rules
 
 router = APIRouter(prefix="/api/v1", tags=["staff"])
 
 
 @router.post("/tokens", status_code=201)
-async def make_token(body: TokenRequest, services: CurrentServices) -> TokenOut:
-    """A new token for this member of staff; 401 with one answer for every cause."""
+async def make_token(request: Request, body: TokenRequest, services: CurrentServices) -> TokenOut:
+    """A new token for this member of staff, with all scopes of the role or fewer; one answer for every refusal.
+
+    With a DPoP proof (RFC 9449) the token is bound to its key.
+    """
+    jkt = await _key_to_bind(request, services)
     credentials = Credentials(body.login, body.password.get_secret_value(), body.code.get_secret_value())
+    scopes = None if body.scopes is None else frozenset(one.value for one in body.scopes)
     lifetime = timedelta(minutes=body.lifetime_minutes)
-    started = await service.sign_in(services, credentials, kind=rules.API, lifetime=lifetime)
+    started = await service.sign_in(
+        services,
+        credentials,
+        kind=rules.API,
+        lifetime=lifetime,
+        scopes=scopes,
+        jkt=jkt,
+        local=local_sign_in(request),
+    )
     async with reading(services) as db:
         account = await queries.account(db, started.session.staff_id) if started.session.staff_id else None
     if account is None:
         raise Unauthenticated
     return TokenOut(
         token=started.token,
+        token_type="Bearer" if jkt is None else "DPoP",
         role=account.role,
         scopes=started.session.scopes.split(),
         expires_at=started.session.expires_at,
     )
+
+
+async def _key_to_bind(request: Request, services: Services) -> str | None:
+    """The thumbprint of the proof's key; raises `ProofRefused` for a bad one, or for none where one is required."""
+    ports, given = token_ports(request), request.headers.getlist("dpop")
+    if not given and not ports.requires_dpop:
+        return None
+    asked = (request.method, f"{ports.url}{request.url.path}")
+    proof = await proofs.proved(services, given, asked, wants_nonce=ports.uses_nonces)
+    await proofs.spend_now(services, proof)
+    return proof.jkt
 
 
 @router.delete("/tokens/current", status_code=204)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from app.http.texts import CleanText
+from app.permissions import Permission
 
 
 class TokenRequest(BaseModel):
@@ -20,13 +21,14 @@ class TokenRequest(BaseModel):
     password: Annotated[SecretStr, Field(min_length=1, max_length=200)]
     code: Annotated[SecretStr, Field(min_length=8, max_length=16)]
     lifetime_minutes: Annotated[int, Field(ge=1, le=480)] = 480
+    scopes: Annotated[list[Permission], Field(min_length=1, max_length=20)] | None = None
 
 
 class TokenOut(BaseModel):
-    """The token, shown once; `expires_at` is at most eight hours ahead."""
+    """The token, shown once; `expires_at` is at most eight hours ahead. `DPoP` where it is bound to the proof's key."""
 
     token: str
-    token_type: str = "Bearer"  # noqa: S105 (RFC 6750's name of the type, no secret)
+    token_type: Literal["Bearer", "DPoP"]
     role: str
     scopes: list[str]
     expires_at: datetime

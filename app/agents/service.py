@@ -12,8 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, Role, Staff
-from app.agents.errors import LoginTaken, SignInRefused, WeakPassword
-from app.agents.models import StaffAccount
+from app.agents import break_glass
+from app.agents.errors import LoginTaken, ScopeNotHeld, SignInRefused, WeakPassword
+from app.agents.models import AccessToken, StaffAccount
+from app.agents.ports import UNSEALED, LocalSignIn
 from app.audit.service import record
 from app.database import reading, services_of, transaction
 from app.errors import NotFound
@@ -24,6 +26,7 @@ from app.policy import GuessPolicy
 from app.services import Services
 from app.sessions import service as sessions
 from app.sessions.models import Session
+from app.sessions.rules import scopes_of
 from app.sessions.service import Started
 from security import passwords, totp
 from security.envelope import Place, seal
@@ -96,16 +99,40 @@ async def deactivate(db: AsyncSession, actor: Actor, staff_id: UUID, reason: str
     account = await db.get(StaffAccount, staff_id, with_for_update=True)
     if account is None:
         raise NotFound
+    await end_account(db, actor, account, reason)
+
+
+async def end_account(db: AsyncSession, actor: Actor, account: StaffAccount, reason: str) -> None:
+    """End a locked account with every session and token of it; its streams end with the commit. Who may: the caller."""
     account.active = False
-    account.leaf_id = record(db, "staff.deactivated", stream=f"staff:{staff_id}", actor=actor, data={"reason": reason})
-    await sessions.end_all_of_staff(db, staff_id, services_of(db).clock())
+    account.leaf_id = record(
+        db, "staff.deactivated", stream=f"staff:{account.id}", actor=actor, data={"reason": reason}
+    )
+    await sessions.end_all_of_staff(db, account.id, services_of(db).clock())
+
+
+@dataclass(frozen=True)
+class _Wish:
+    kind: str
+    lifetime: timedelta | None
+    scopes: frozenset[str] | None
+    jkt: str | None
+    local: LocalSignIn
 
 
 async def sign_in(
-    services: Services, credentials: Credentials, *, kind: str, lifetime: timedelta | None = None
+    services: Services,
+    credentials: Credentials,
+    *,
+    kind: str,
+    lifetime: timedelta | None = None,
+    scopes: frozenset[str] | None = None,
+    jkt: str | None = None,
+    local: LocalSignIn = UNSEALED,
 ) -> Started:
     """A session for name, password and current code. Raises `SignInRefused`, the same for every cause.
 
+    `scopes` are fewer than the role's, `jkt` is the key (RFC 7638 thumbprint) that the token will be bound to.
     The slow password check runs outside the transaction, and for unknown names too, so that time tells nothing.
     """
     login = credentials.login.strip().casefold()
@@ -114,10 +141,12 @@ async def sign_in(
     async with reading(services) as db:
         account = (await db.execute(select(StaffAccount).where(StaffAccount.login == login))).scalar_one_or_none()
         locked = (await guesses.state_of(db, counter, now)).is_locked(now)
-    expected = account.password_hash if account is not None else passwords.DUMMY_HASH
+    # An account without password (a program's, or one of another sign-in) is refused as an unknown one is.
+    has_password = account is not None and bool(account.password_hash)
+    expected = account.password_hash if account is not None and has_password else passwords.DUMMY_HASH
     try:
         await asyncio.to_thread(passwords.check_password, expected, credentials.password)
-        password_right = account is not None
+        password_right = has_password
     except PasswordRefused:
         password_right = False
     async with transaction(services) as db:
@@ -125,12 +154,16 @@ async def sign_in(
             await _refuse(db, None, account, "locked")
         if account is None or not account.active or not password_right:
             await _refuse(db, counter, account, "password")
-        return await _second_factor(db, account, credentials.code, counter, (kind, lifetime))
+        if local.sealed:
+            until = await break_glass.open_until(db, local, account)
+            if until is None:
+                await _refuse(db, None, account, "sealed")
+            lifetime = until - now if lifetime is None else min(lifetime, until - now)
+        wish = _Wish(kind, lifetime, scopes, jkt, local)
+        return await _second_factor(db, account, credentials.code, counter, wish)
 
 
-async def _second_factor(
-    db: AsyncSession, known: StaffAccount, code: str, counter: bytes, wish: tuple[str, timedelta | None]
-) -> Started:
+async def _second_factor(db: AsyncSession, known: StaffAccount, code: str, counter: bytes, wish: _Wish) -> Started:
     services = services_of(db)
     now = services.clock()
     account = await db.get_one(StaffAccount, known.id, with_for_update=True)
@@ -143,18 +176,31 @@ async def _second_factor(
     except CodeRefused:
         await _refuse(db, counter, account, "code")
     await guesses.forgive(db, counter, now)
-    kind, lifetime = wish
-    scopes = " ".join(sorted(ROLE_PERMISSIONS[Role(account.role)]))
-    started = await sessions.start_staff(db, account.id, now, kind=kind, scopes=scopes, lifetime=lifetime)
+    held = ROLE_PERMISSIONS[Role(account.role)]
+    if wish.scopes is not None and not wish.scopes <= held:
+        raise ScopeNotHeld
+    scopes = " ".join(sorted(held if wish.scopes is None else wish.scopes))
+    started = await sessions.start_staff(db, account.id, now, kind=wish.kind, scopes=scopes, lifetime=wish.lifetime)
+    if wish.jkt is not None:
+        bind(db, started, wish.jkt)
+    if wish.local.sealed:
+        await break_glass.note_use(db, wish.local, actor_of(account, started.session), account, started.session.id)
     account.last_step = step
     account.leaf_id = record(
         db,
         "staff.signed_in",
         stream=f"staff:{account.id}",
         actor=actor_of(account, started.session),
-        data={"means": kind, "session": str(started.session.id)},
+        data={"means": wish.kind, "session": str(started.session.id)},
     )
     return started
+
+
+def bind(db: AsyncSession, started: Started, jkt: str) -> None:
+    """From now on the token is worth nothing without a proof by this key."""
+    name = started.session.token_hash
+    token = AccessToken(session_id=started.session.id, token_key=name, issuer="", client_id="", jkt=jkt)
+    db.add(token)
 
 
 async def _refuse(db: AsyncSession, counter: bytes | None, account: StaffAccount | None, reason: str) -> NoReturn:
@@ -176,7 +222,8 @@ async def sign_out(db: AsyncSession, staff: Staff) -> None:
 
 def actor_of(account: StaffAccount, session: Session) -> Staff:
     """The actor that a live session of this account is."""
-    return Staff(account.id, session.id, Role(account.role), account.display_name, account.signature)
+    role, scopes = Role(account.role), scopes_of(session.scopes)
+    return Staff(account.id, session.id, role, account.display_name, account.signature, scopes)
 
 
 def _totp_place(staff_id: UUID) -> Place:

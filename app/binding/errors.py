@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.errors import Conflict, Forbidden, Invalid, TooMany, Unavailable
+from app.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unavailable
 
 
 class NotFinishedHere(Forbidden):
@@ -14,6 +14,13 @@ class NotFinishedHere(Forbidden):
     code = "not_finished_here"
     message = "This sign-in cannot be finished here. Please start again from the link in the bank's reply."
     keeps_changes = True
+
+
+class RequestGone(NotFound):
+    """The address that a wallet asks for leads to no request, or no longer: the two look alike."""
+
+    code = "request_gone"
+    message = "There is no such request, or no longer. Please start again in the browser."
 
 
 class AttemptOver(Conflict):

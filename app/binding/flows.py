@@ -12,15 +12,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import attempts
+from app.binding import attempts, posted_answers
 from app.binding.errors import NotFinishedHere
+from app.binding.identity_provider import Posted
 from app.binding.models import Attempt, Flow
 from app.database import services_of, transaction
 from app.ids import new_id
@@ -33,7 +34,7 @@ FOREIGN: Final = "foreign_browser"
 
 @dataclass(frozen=True)
 class Leaving:
-    """The browser continues at `url`, another site; a page shows it as a plain link that names `host`."""
+    """The browser continues at `url`, another site or an app; a page shows it as a plain link that names `host`."""
 
     url: str = field(repr=False)
     destination: str
@@ -41,8 +42,9 @@ class Leaving:
 
     @property
     def host(self) -> str:
-        """The host that will open."""
-        return urlsplit(self.url).netloc
+        """The host that will open; "" where it is an app of this device."""
+        parts = urlsplit(self.url)
+        return parts.netloc if parts.scheme in ("https", "http") else ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,6 +73,7 @@ class TakenFlow:
     redirect_uri: str
     begun_at: datetime
     memo: Mapping[str, str] = field(default_factory=dict)
+    posted: Posted | None = None
 
 
 def new_secrets() -> FlowSecrets:
@@ -135,7 +138,7 @@ async def take(services: Services, *, kind: str, provider: str, session_id: UUID
             attempts.note_refusal(db, attempt, "callback", reason)
             raise NotFinishedHere
         await attempts.require_live(db, attempt, now)
-        document = json.loads(await services.vault.open(_place(flow.id), flow.sealed_secrets))
+        document = await secrets_of(services, flow)
         return TakenFlow(
             attempt_id=attempt.id,
             version=document["version"],
@@ -144,7 +147,22 @@ async def take(services: Services, *, kind: str, provider: str, session_id: UUID
             redirect_uri=document["redirect_uri"],
             begun_at=flow.created_at,
             memo=document["memo"],
+            posted=await posted_answers.take(db, flow),
         )
+
+
+async def waiting(db: AsyncSession, *, kind: str, provider: str, state: str, now: datetime) -> Flow | None:
+    """The flow of a browser that is away: it may be looked at and answered by its state alone, and never taken so."""
+    flow = (await db.execute(select(Flow).where(Flow.state_hash == token_hash(state)))).scalar_one_or_none()
+    if flow is None or (flow.kind, flow.provider) != (kind, provider):
+        return None
+    return flow if flow.used_at is None and flow.expires_at > now else None
+
+
+async def secrets_of(services: Services, flow: Flow) -> dict[str, Any]:
+    """What was sealed when the browser left."""
+    opened: dict[str, Any] = json.loads(await services.vault.open(_place(flow.id), flow.sealed_secrets))
+    return opened
 
 
 async def attempt_of(db: AsyncSession, taken: TakenFlow, now: datetime) -> Attempt:

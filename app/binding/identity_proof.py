@@ -154,6 +154,7 @@ async def finish_identity(
         begun_at=taken.begun_at,
         now=services.clock(),
         memo=taken.memo,
+        posted=taken.posted,
     )
     answer = await _ask_provider(ports, offered, asked) if code else "denied_there"
     now = services.clock()

@@ -41,8 +41,19 @@ class IdentityWish:
 
 
 @dataclass(frozen=True)
+class Posted:
+    """What a wallet posted for a redirect, and the hash of the code that it was given for its browser."""
+
+    code_hash: bytes
+    fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class IdentityAnswer:
-    """The callback of a redirect that has been consumed. `issuer` is its `iss`, None when it had none."""
+    """The callback of a redirect that has been consumed. `issuer` is its `iss`, None when it had none.
+
+    `posted` is what came for it behind the browser's back, None when nothing did.
+    """
 
     code: str = field(repr=False)
     code_verifier: str = field(repr=False)
@@ -52,6 +63,7 @@ class IdentityAnswer:
     begun_at: datetime
     now: datetime
     memo: Mapping[str, str] = field(default_factory=dict, repr=False)
+    posted: Posted | None = None
 
 
 @dataclass(frozen=True)

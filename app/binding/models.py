@@ -91,6 +91,18 @@ class Flow(Base):
     used_at: Mapped[datetime | None]
 
 
+class PostedAnswer(Base):
+    """What a wallet posted for a redirect, until its browser comes back with the code; the first one stands."""
+
+    __tablename__ = "posted_answers"
+
+    flow_id: Mapped[UUID] = mapped_column(ForeignKey("flows.id"), primary_key=True)
+    code_hash: Mapped[bytes]
+    sealed_answer: Mapped[bytes]
+    received_at: Mapped[datetime] = mapped_column(index=True)
+    repeated: Mapped[bool]
+
+
 class Proof(Audited, Base):
     """One evidence, of handle or of customer, as it was accepted; the attempt says for which binding.
 

@@ -41,6 +41,8 @@ ACTS: Final[dict[str, Act]] = {
     "room.watch_renewed": "watched_room",
     "room.watch_ended": "watched_room",
 }
+BANKS: Final = frozenset({"agent", "client"})
+"""Kinds of actors that are the bank's own: people, and registered programs."""
 GOES_ON: Final = frozenset({"room.watch_renewed", "room.watch_ended"})
 """Leaves that lengthen a look which another leaf began."""
 
@@ -145,7 +147,7 @@ def looks_in(leaves: Sequence[dict[str, Any]], since: datetime | None) -> tuple[
     looks: dict[tuple[object, str, Act], BankLook] = {}
     for leaf in leaves:
         at = datetime.fromisoformat(leaf["at"])
-        if leaf["t"] not in ACTS or leaf["actor"]["k"] != "agent" or (since is not None and at < since):
+        if leaf["t"] not in ACTS or leaf["actor"]["k"] not in BANKS or (since is not None and at < since):
             continue
         act, role = ACTS[leaf["t"]], str(leaf["actor"].get("role", ""))
         key = (at.date(), role, act)

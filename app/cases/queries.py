@@ -17,7 +17,7 @@ from app.cases.rules import Status
 from app.channels.ports import PostRef, Subject
 from app.database import services_of
 from app.errors import NotFound
-from app.permissions import ROLE_PERMISSIONS, Permission
+from app.permissions import Permission, held_by
 from security.envelope import Place
 
 COMPLAINT: Final = "complaint"
@@ -65,7 +65,7 @@ class CaseFilter:
 def visible_to(staff: Staff) -> Select[Case]:
     """The cases this member of staff may see at all: the desk sees the queue, everybody else nothing."""
     statement = select(Case)
-    if Permission.CASES_READ in ROLE_PERMISSIONS[staff.role]:
+    if Permission.CASES_READ in held_by(staff):
         return statement
     return statement.where(false())
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.actors import Staff
 from app.cases.errors import CaseClosed, NotYourCase
-from app.permissions import ROLE_PERMISSIONS, Permission
+from app.permissions import Permission, held_by
 
 
 class Status(StrEnum):
@@ -48,7 +48,7 @@ def require_open(status: str) -> None:
 
 def require_worker(staff: Staff, assigned_to: UUID | None) -> None:
     """Raise `NotYourCase` unless the case is this member's own, or the role may work any."""
-    if assigned_to != staff.id and Permission.ROOMS_READ_ANY not in ROLE_PERMISSIONS[staff.role]:
+    if assigned_to != staff.id and Permission.ROOMS_READ_ANY not in held_by(staff):
         raise NotYourCase
 
 

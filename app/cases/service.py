@@ -17,7 +17,7 @@ from app.database import services_of, transaction
 from app.errors import NotFound
 from app.ids import new_id
 from app.limits import rates
-from app.permissions import ROLE_PERMISSIONS, Permission, require
+from app.permissions import Permission, held_by, require
 from app.services import Services
 from security.commitments import ciphertext_hash, commit, opening
 from security.encoding import canonical_json
@@ -26,7 +26,7 @@ from security.envelope import Place, seal
 
 async def note_queue_read(services: Services, staff: Staff) -> None:
     """The leaf of a look at the queue, committed before anything of it leaves; one a minute and session is enough."""
-    if Permission.CASES_READ not in ROLE_PERMISSIONS[staff.role]:
+    if Permission.CASES_READ not in held_by(staff):
         return
     key = await services.vault.lookup_hash("queue-read", str(staff.session_id))
     async with transaction(services) as db:
@@ -69,7 +69,7 @@ async def transfer(db: AsyncSession, staff: Staff, case_id: UUID, to: UUID | Non
     """Give the case to another member of the desk, or back to the queue; the caller has checked that `to` is one."""
     case = await queries.get(db, staff, case_id, lock=True)
     rules.require_open(case.status)
-    if Permission.CASES_TRANSFER_ANY not in ROLE_PERMISSIONS[staff.role]:
+    if Permission.CASES_TRANSFER_ANY not in held_by(staff):
         case = await workable(db, staff, case_id, "transfer")
     before = case.assigned_to
     case.assigned_to = to

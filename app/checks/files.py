@@ -43,8 +43,8 @@ def folders(settings: Settings) -> Findings:
 
 
 def keys(settings: Settings) -> Findings:
-    """The three key files: private, strong, not the demo's, named as the log is, each for one purpose."""
-    for name in (key_files.KEK_FILE, key_files.LOG_KEY_FILE, key_files.EXPORT_KEY_FILE):
+    """The key files: private, strong, not the demo's, named as the log is, each for one purpose."""
+    for name in key_files.needed(settings.keys):
         try:
             key_files.check_key_file(settings.keys / name, demo=False)
             yield Finding(name, Colour.GREEN, "private and strong")

@@ -12,10 +12,12 @@ from app.channels.ports import State
 from app.checks.finding import Colour, Finding, Findings, judged
 from app.directory.csv_file import dates_phones
 from app.directory.port import CustomerDirectory, DirectoryUnavailable
-from app.main import Parts
+from app.main import Parts, outbound_from
+from app.outbound import OutboundError
 from app.permissions import Level
 from app.policy import Method, Policy
 from app.settings import MailSettings, Settings
+from app.token_parts import token_ports
 
 # looked up to see whether the directory answers at all
 NOBODY: Final = "riserbo-doctor-000"
@@ -99,6 +101,19 @@ def _is_loopback(mail: MailSettings) -> bool:
         return ip_address(mail.host).is_loopback
     except ValueError:
         return mail.host == "localhost"
+
+
+async def token_issuers(settings: Settings) -> list[Finding]:
+    """The bank's authorization servers publish keys that can be used."""
+    found = []
+    for issuer, trusted in token_ports(settings, outbound_from(settings)).issuers.items():
+        try:
+            await trusted.keys.verification_keys()
+            found.append(Finding("token issuer", Colour.GREEN, issuer))
+        except OutboundError:
+            bad = f"{issuer}: no keys can be had at jwks_url; its tokens open nothing"
+            found.append(Finding("token issuer", Colour.RED, bad))
+    return found
 
 
 async def directory(settings: Settings, customers: CustomerDirectory) -> list[Finding]:

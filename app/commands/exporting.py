@@ -34,7 +34,9 @@ async def officer(house: Installation, token: str) -> Staff:
     """Whose token this is; raises `Unauthenticated`. What the role may do is the service's to say."""
     found = await agents.signed_in(house.services, token_hash(token))
     now = house.services.clock()
-    if found is None or found.kind != rules.API or found.ended_at or found.expires_at <= now or not found.active:
+    # here is no request that a proof of possession could be made for
+    lives = found is not None and found.kind == rules.API and not found.ended_at and found.expires_at > now
+    if not lives or not found.active or found.jkt is not None:
         raise Unauthenticated("This token is not valid, or not any more. Get one with POST /api/v1/tokens.")
     return agents.staff_of(found)
 

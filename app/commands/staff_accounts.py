@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Operator
+from app.agents import break_glass as glass
 from app.agents import service
 from app.agents.models import StaffAccount
 from app.agents.service import ISSUER, NewStaff
 from app.audit.service import record
+from app.commands import operating
 from app.commands.wrong_use import WrongUse
 from app.database import transaction
+from app.errors import NotFound
 from app.main import Installation
+from app.provisioning import service as provisioning
+from app.provisioning.rules import Person, ProvisioningPorts
+from app.settings import Settings
 from security.totp import provisioning_uri
 
 
@@ -32,11 +41,40 @@ async def listed(house: Installation, operator: Operator) -> Sequence[StaffAccou
     return found
 
 
+async def add_elsewhere(settings: Settings, operator: Operator, new: NewStaff) -> None:
+    """Add an account without a password: its holder signs in at the bank's own provider."""
+    person = Person(new.login.strip().casefold(), display_name=new.display_name, nick_name=new.signature)
+    async with operating.opened(settings) as house, transaction(house.services) as db:
+        await provisioning.create(db, operator, ProvisioningPorts("", default_role=new.role), person)
+
+
+async def break_glass(
+    settings: Settings, operator: Operator, login: str, lifetime: timedelta | None, reason: str
+) -> str:
+    """Open a sealed account for so long, or close it; says what was done. Raises `WrongUse`."""
+    async with operating.opened(settings) as house, transaction(house.services) as db:
+        if not house.staffing.local.tell:
+            raise WrongUse("the settings have no break_glass in [staff_sign_on]: it is off")
+        staff_id = await _id_of(db, login)
+        try:
+            if lifetime is None:
+                await glass.seal_again(db, operator, house.staffing.local, staff_id)
+                return f"{login} is sealed again"
+            until = await glass.unseal(db, operator, house.staffing.local, staff_id, lifetime=lifetime, reason=reason)
+        except NotFound:
+            raise WrongUse(f"{login} has no password here, has left, or was never opened") from None
+    return f"{login} may sign in with password and code until {until.isoformat(timespec='minutes')}"
+
+
 async def deactivate(house: Installation, operator: Operator, login: str, reason: str) -> None:
     """End an account with every session and token of it, at once; raises `WrongUse` for an unknown login."""
     async with transaction(house.services) as db:
-        query = select(StaffAccount.id).where(StaffAccount.login == login.strip().casefold())
-        staff_id = (await db.execute(query)).scalar_one_or_none()
-        if staff_id is None:
-            raise WrongUse(f"there is no account named {login}")
-        await service.deactivate(db, operator, staff_id, reason)
+        await service.deactivate(db, operator, await _id_of(db, login), reason)
+
+
+async def _id_of(db: AsyncSession, login: str) -> UUID:
+    query = select(StaffAccount.id).where(StaffAccount.login == login.strip().casefold())
+    staff_id = (await db.execute(query)).scalar_one_or_none()
+    if staff_id is None:
+        raise WrongUse(f"there is no account named {login}")
+    return staff_id

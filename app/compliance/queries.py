@@ -21,7 +21,7 @@ from app.compliance.rules import Head
 from app.compliance.verifier import OPENINGS, parse_leaf
 from app.conversations.models import Conversation
 from app.database import services_of
-from app.permissions import ROLE_PERMISSIONS, Permission, require
+from app.permissions import Permission, held_by, require
 from security.envelope import Place
 
 PAGE: Final = 5000
@@ -30,7 +30,7 @@ PAGE: Final = 5000
 def visible_to(staff: Staff) -> Select[Export]:
     """The exports this member of staff may see: compliance sees all, everybody else none."""
     statement = select(Export)
-    if Permission.EXPORTS_MAKE in ROLE_PERMISSIONS[staff.role]:
+    if Permission.EXPORTS_MAKE in held_by(staff):
         return statement
     return statement.where(false())
 

@@ -17,6 +17,7 @@ from app.database import transaction
 from app.http.dependencies import CurrentServices, Db
 from app.http.pages import decode_cursor, encode_cursor
 from app.limits.dependencies import Once
+from app.sign_on.dependencies import FreshStaff
 
 router = APIRouter(prefix="/api/v1", tags=["compliance"])
 
@@ -30,7 +31,7 @@ Ports = Annotated[CompliancePorts, Depends(_ports)]
 
 
 @router.post("/exports", status_code=202, response_model=ExportOut)
-async def ask_for_export(body: ExportIn, staff: CurrentStaff, services: CurrentServices, once: Once) -> JSONResponse:
+async def ask_for_export(body: ExportIn, staff: FreshStaff, services: CurrentServices, once: Once) -> JSONResponse:
     """Ask for an export; the worker builds its bag. Repeated under one Idempotency-Key, it is one export."""
     key = await service.new_key(services, staff)
     async with transaction(services) as db:
@@ -74,7 +75,7 @@ async def read_export(export_id: UUID, staff: CurrentStaff, db: Db) -> ExportOut
 
 
 @router.get("/exports/{export_id}/bag", response_class=StreamingResponse)
-async def download(export_id: UUID, staff: CurrentStaff, services: CurrentServices, ports: Ports) -> StreamingResponse:
+async def download(export_id: UUID, staff: FreshStaff, services: CurrentServices, ports: Ports) -> StreamingResponse:
     """The bag as a zip; its leaf is durable before the first byte leaves."""
     return bag_response(await service.download(services, ports, staff, export_id))
 

@@ -27,7 +27,7 @@ from app.database import reading, services_of, transaction
 from app.errors import RiserboError, Unavailable
 from app.ids import new_id
 from app.notifications.service import enqueue
-from app.permissions import ROLE_PERMISSIONS, Permission
+from app.permissions import Permission, held_by
 from app.services import Services
 from security.envelope import seal
 from security.keys import DataKey
@@ -66,7 +66,7 @@ async def new_key(services: Services, staff: Staff) -> DataKey:
 
     Raises `ExportsNotForRole`.
     """
-    if Permission.EXPORTS_MAKE not in ROLE_PERMISSIONS[staff.role]:
+    if Permission.EXPORTS_MAKE not in held_by(staff):
         async with transaction(services) as db:
             _refuse(db, staff, ExportsNotForRole())
     return await services.vault.create_key("export")
@@ -203,7 +203,7 @@ async def _found(db: AsyncSession, staff: Staff, export_id: UUID) -> Export:
 
 
 def _require(db: AsyncSession, staff: Staff, permission: Permission) -> None:
-    if permission not in ROLE_PERMISSIONS[staff.role]:
+    if permission not in held_by(staff):
         _refuse(db, staff, ExportsNotForRole())
 
 

@@ -31,7 +31,7 @@ from app.conversations.service import topic
 from app.database import after_commit, connection_of, dialect_of, services_of, transaction
 from app.errors import NotFound, RiserboError, Unauthenticated
 from app.lane import Lane
-from app.permissions import ROLE_PERMISSIONS, DataClass, Permission
+from app.permissions import DataClass, Permission, held_by
 from app.policy import Policy
 from app.services import Services
 from app.sessions.models import Session
@@ -243,7 +243,7 @@ def _require_actor(group: _Group, room: _Room, actor: Staff | Customer) -> None:
         raise Unauthenticated
     if session.staff_id != actor.id or not session.active:
         raise Unauthenticated
-    held = ROLE_PERMISSIONS[actor.role]
+    held = held_by(actor)
     if Permission.ROOMS_TALK not in held:
         raise NotFound
     if room.assigned_to != actor.id and Permission.ROOMS_READ_ANY not in held:

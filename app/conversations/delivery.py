@@ -32,6 +32,7 @@ from app.conversations.service import topic
 from app.database import transaction
 from app.errors import RiserboError
 from app.services import Services
+from app.sessions.service import staff_topic
 from security.envelope import Place
 from security.errors import SecurityError
 
@@ -256,9 +257,10 @@ def hub_of(services: Services) -> Hub:
     return hub
 
 
-def _topics_of(inbox: Inbox) -> tuple[str, str]:
+def _topics_of(inbox: Inbox) -> list[str]:
     other = "customer" if side_of(inbox.actor) == "agent" else "agent"
-    return topic(inbox.room_id), mark_topic(inbox.room_id, other)
+    topics = [topic(inbox.room_id), mark_topic(inbox.room_id, other)]
+    return [*topics, staff_topic(inbox.actor.id)] if isinstance(inbox.actor, Staff) else topics
 
 
 def _sees(inbox: Inbox, line: Line, standing: Standing) -> bool:

@@ -44,7 +44,7 @@ from app.conversations.models import Conversation, Message, ReadMark, RoomEvent
 from app.conversations.queries import Entry
 from app.database import UtcDateTime
 from app.errors import NotFound, RiserboError, Unauthenticated
-from app.permissions import ROLE_PERMISSIONS, Level, Permission
+from app.permissions import ROOM_READING, Level, Permission, held_by
 from app.policy import Sessions
 from app.services import Services
 from app.sessions.models import Session
@@ -110,9 +110,9 @@ def reader(actor: Staff | Customer, room_id: UUID) -> str:
     """What never changes of a reader's question, as JSON without its closing brace."""
     fields: dict[str, object] = {"room": room_id.hex, "session": actor.session_id.hex}
     if isinstance(actor, Staff):
-        held = ROLE_PERMISSIONS[actor.role]
+        held = held_by(actor)
         fields |= {"staff": actor.id.hex, "role": actor.role.value, "other": "customer"}
-        fields |= {"desk": int(Permission.CASES_READ in held), "every": int(Permission.ROOMS_READ_ANY in held)}
+        fields |= {"desk": int(held >= ROOM_READING), "every": int(Permission.ROOMS_READ_ANY in held)}
     else:
         fields |= {"binding": actor.binding_id.hex, "level": actor.level, "other": "agent"}
     assert side_of(actor) != fields["other"]

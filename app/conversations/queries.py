@@ -20,7 +20,7 @@ from app.conversations.models import Conversation, Message, ReadMark, RoomEvent
 from app.conversations.rules import sight
 from app.database import services_of
 from app.errors import NotFound
-from app.permissions import ROLE_PERMISSIONS, Permission
+from app.permissions import ROOM_READING, Permission, held_by
 from app.policy import Policy
 from app.sessions.models import Session
 from app.sessions.rules import is_idle
@@ -63,8 +63,8 @@ async def room_for_staff(
     """
     statement = select(Conversation).where(Conversation.id == conversation_id)
     room = (await db.execute(statement.with_for_update() if lock else statement)).scalar_one_or_none()
-    held = ROLE_PERMISSIONS[staff.role]
-    if room is None or Permission.CASES_READ not in held:
+    held = held_by(staff)
+    if room is None or not held >= ROOM_READING:
         raise NotFound
     assigned = (await db.execute(select(Case.assigned_to).where(Case.id == room.case_id))).scalar_one()
     if assigned != staff.id and Permission.ROOMS_READ_ANY not in held:

@@ -28,7 +28,7 @@ from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpSer
 from app.outbound import OutboundClient
 from app.permissions import Level
 from app.services import Clock, system_clock
-from app.settings import DirectorySettings, Settings
+from app.settings import DirectorySettings, ScimSettings, Settings
 from security import totp
 from security.secret import Secret
 
@@ -117,6 +117,7 @@ def _settings(folder: Path, addresses: Addresses, database_urls: tuple[str, str]
         privacy_contact="privacy@bank.localhost",
         poll_seconds=1.0,
         api_docs=True,
+        scim=ScimSettings(roles={"desk": "agent", "lead": "supervisor"}),
         directory=DirectorySettings(csv=Path("customers.csv")),
     )
 
@@ -125,6 +126,7 @@ def _make_keys(settings: Settings) -> None:
     """Throw-away keys that say so: a real installation refuses to start with them."""
     settings.keys.mkdir(mode=0o700, parents=True)
     key_files.make_kek_file(settings.keys / key_files.KEK_FILE, demo=True)
+    key_files.make_token_key_file(settings.keys / key_files.TOKEN_KEY_FILE, demo=True)
     key_files.make_signing_key_file(settings.keys / key_files.LOG_KEY_FILE, settings.origin, demo=True)
     key_files.make_signing_key_file(settings.keys / key_files.EXPORT_KEY_FILE, f"{settings.origin}/export", demo=True)
 

@@ -30,7 +30,7 @@ from app.handover.ports import HandoverPorts
 from app.handover.rules import comparable
 from app.ids import new_id
 from app.notifications.service import enqueue
-from app.permissions import ROLE_PERMISSIONS, Permission, require
+from app.permissions import Permission, held_by, require
 from security.commitments import ciphertext_hash, commit, opening
 from security.encoding import canonical_json
 from security.envelope import Place, seal
@@ -118,7 +118,7 @@ def _objection(staff: Staff, block: GuardBlock) -> str:
     """Why this member may not decide about this block, or nothing."""
     if block.author_id == staff.id:
         return "own_text"
-    return "" if Permission.GUARD_OVERRIDE in ROLE_PERMISSIONS[staff.role] else "role"
+    return "" if Permission.GUARD_OVERRIDE in held_by(staff) else "role"
 
 
 async def _decide(db: AsyncSession, staff: Staff, case: Case, block: GuardBlock, reason: str) -> None:
@@ -146,7 +146,7 @@ async def blocks_of(db: AsyncSession, staff: Staff, case_id: UUID) -> list[Guard
     """Blocks of a case that still wait: for who may decide them, and for each text's own author."""
     case = await cases.get(db, staff, case_id)
     statement = select(GuardBlock).where(GuardBlock.case_id == case.id, GuardBlock.decided_at.is_(None))
-    if Permission.GUARD_OVERRIDE not in ROLE_PERMISSIONS[staff.role]:
+    if Permission.GUARD_OVERRIDE not in held_by(staff):
         statement = statement.where(GuardBlock.author_id == staff.id)
     return list((await db.execute(statement.order_by(GuardBlock.created_at))).scalars())
 

@@ -48,12 +48,13 @@ async def strict_json(request: Request) -> None:
     body = await request.body()
     if not body:
         return
-    if _media_type(request) != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
     read_json(body)
 
 
-def _media_type(request: Request) -> str:
+def media_type(request: Request) -> str:
+    """What the body is declared to be, in UTF-8; "" for what is declared otherwise, twice, or not at all."""
     declared = request.headers.getlist("content-type")
     if len(declared) != 1:
         return ""

@@ -87,3 +87,5 @@ def configure_logging(stream: TextIO, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [LibraryLines(level=max(level, logging.WARNING))]
     root.setLevel(logging.WARNING)
+    # at DEBUG it writes the tokens that it handles, whatever the level of the rest
+    logging.getLogger("authlib").setLevel(logging.INFO)

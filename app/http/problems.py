@@ -53,6 +53,11 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     }
 }
 """What the OpenAPI document says of each route's refusals."""
+SCIM = "/scim/"
+SCIM_MEDIA_TYPE = "application/scim+json"
+SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+PROGRAMS = ("/api/", SCIM)
+"""Where only programs ask: no pages, no other language than English."""
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _log = structlog.get_logger("riserbo.http")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -127,14 +132,21 @@ class Problem:
             members["errors"] = list(self.found)
         return json.dumps(members, separators=(",", ":")).encode()
 
+    def scim_body(self) -> bytes:
+        """RFC 7644 section 3.12: the status is a text, and the word for the cause has its own list."""
+        members: dict[str, object] = {"schemas": [SCIM_ERROR], "status": str(self.status), "detail": self.message}
+        return json.dumps(members | dict(self.more), separators=(",", ":")).encode()
+
     def response(self, scope: Scope) -> Response:
-        """The answer for programs."""
+        """The answer for programs, in the form of the protocol that they speak."""
+        if scope["path"].startswith(SCIM):
+            return Response(self.scim_body(), self.status, self.headers, SCIM_MEDIA_TYPE)
         return Response(self.body(request_id_of(scope)), self.status, self.headers, MEDIA_TYPE)
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person reads the answer: not under /api, and HTML is among the accepted types."""
-    return not request.scope["path"].startswith("/api/") and "text/html" in request.headers.get("accept", "").lower()
+    """Whether a person reads the answer: not where programs ask, and HTML is among the accepted types."""
+    return not request.scope["path"].startswith(PROGRAMS) and "text/html" in request.headers.get("accept", "").lower()
 
 
 def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
@@ -169,7 +181,7 @@ class Answers:
 
     def _in_words(self, request: Request, problem: Problem) -> Problem:
         """A page's script shows `detail` to the person who reads the page; the API speaks English."""
-        if self._words is None or request.scope["path"].startswith("/api/"):
+        if self._words is None or request.scope["path"].startswith(PROGRAMS):
             return problem
         try:
             return replace(problem, message=self._words(request, problem.message))
@@ -181,8 +193,10 @@ class Answers:
         """A RiserboError: its own status, code and sentence."""
         assert isinstance(error, RiserboError)
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
-        if error.status == HTTPStatus.UNAUTHORIZED and request.scope["path"].startswith("/api/"):
-            headers["WWW-Authenticate"] = "Bearer"
+        if error.status == HTTPStatus.UNAUTHORIZED and request.scope["path"].startswith(PROGRAMS):
+            headers["WWW-Authenticate"] = getattr(error, "challenge", "Bearer")
+            if nonce := getattr(error, "nonce", ""):
+                headers["DPoP-Nonce"] = nonce
         return self._answer(request, Problem(error.status, error.code, error.message, headers, more=error.details()))
 
     async def invalid(self, request: Request, error: Exception) -> Response:

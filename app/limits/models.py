@@ -35,6 +35,15 @@ class GuessCounter(Base):
     updated_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class SpentValue(Base):
+    """A value that counts once (the `jti` of a proof or assertion); kept until nobody would accept it any more."""
+
+    __tablename__ = "spent_values"
+
+    key_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Rate(Base):
     """Theoretical arrival time of a GCRA rate, in microseconds since 1970."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
@@ -19,6 +20,7 @@ from app.sessions.models import Session
 
 VISITOR_COOKIE: Final = "__Host-riserbo"
 STAFF_COOKIE: Final = "__Host-riserbo-staff"
+SCHEMES: Final = ("bearer", "dpop")
 
 
 class SessionOver(Unauthenticated):
@@ -74,20 +76,30 @@ async def optional_visitor_session(request: Request, services: CurrentServices, 
         return None
 
 
-def staff_token(request: Request) -> tuple[str, str]:
-    """Kind and token of a member of staff's session: bearer token on the API, cookie on the console, the same seam.
+@dataclass(frozen=True)
+class StaffToken:
+    """What a request brings: a token of the API with its scheme (`bearer`, `dpop`), or the console's cookie."""
 
-    Raises `Unauthenticated`.
+    kind: str
+    scheme: str
+    token: str = field(repr=False)
+
+
+def staff_token(request: Request) -> StaffToken:
+    """Kind and token of a member of staff's session: token on the API, cookie on the console, the same seam.
+
+    Raises `Unauthenticated`, also for more than one header: two readers might each take another.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme:
-        if scheme.lower() != "bearer" or not token.strip():
+    given = request.headers.getlist("authorization")
+    if given:
+        scheme, _, token = given[0].partition(" ")
+        if len(given) > 1 or scheme.lower() not in SCHEMES or not token.strip():
             raise Unauthenticated
-        return rules.API, token.strip()
+        return StaffToken(rules.API, scheme.lower(), token.strip())
     token = request.cookies.get(STAFF_COOKIE, "")
     if not token:
         raise Unauthenticated
-    return rules.STAFF, token
+    return StaffToken(rules.STAFF, "", token)
 
 
 VisitorSession = Annotated[Session, Depends(visitor_session)]

@@ -33,7 +33,15 @@ class SessionFacts(Protocol):
     def ended_at(self) -> datetime | None: ...  # noqa: D102
 
 
+EVERY_SCOPE: Final = "*"
+"""Scopes of a session that is not narrowed: all that the role may. A word of ours; no token from outside can say it."""
+
 SEEN_AT_MOST_EVERY: Final = timedelta(minutes=1)
+
+
+def scopes_of(stored: str) -> frozenset[str] | None:
+    """A session's scopes as an actor carries them; None for one that is not narrowed."""
+    return None if stored == EVERY_SCOPE else frozenset(stored.split())
 
 
 def idle_limit(terms: Sessions, kind: str, level: int) -> timedelta:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import reading, services_of
+from app.database import after_commit, reading, services_of
 from app.ids import new_id
 from app.permissions import Level
 from app.services import Services
@@ -33,22 +33,31 @@ class Started:
 
 async def start_visitor(db: AsyncSession, now: datetime) -> Started:
     """A browser that has proved nothing."""
-    return await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.visitor)
+    return await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.visitor, new_token())
 
 
 async def start_staff(
-    db: AsyncSession, staff_id: UUID, now: datetime, *, kind: str, scopes: str = "", lifetime: timedelta | None = None
+    db: AsyncSession,
+    staff_id: UUID,
+    now: datetime,
+    *,
+    kind: str,
+    scopes: str = rules.EVERY_SCOPE,
+    lifetime: timedelta | None = None,
+    token: str | None = None,
 ) -> Started:
-    """A member of staff at the console (`staff`) or by API token (`api`); never longer than the policy's term."""
+    """A member of staff at the console (`staff`) or by API token (`api`); never longer than the policy's term.
+
+    `token` is one that was made elsewhere, as an access token is; its hash is stored like that of our own.
+    """
     terms = services_of(db).policy.sessions
     longest = terms.staff.absolute if kind == rules.STAFF else terms.api
-    started = await _start(db, kind, now, min(lifetime or longest, longest))
+    started = await _start(db, kind, now, min(lifetime or longest, longest), token or new_token())
     started.session.staff_id, started.session.scopes = staff_id, scopes
     return started
 
 
-async def _start(db: AsyncSession, kind: str, now: datetime, lifetime: timedelta) -> Started:
-    token = new_token()
+async def _start(db: AsyncSession, kind: str, now: datetime, lifetime: timedelta, token: str) -> Started:
     session = Session(
         id=new_id(now),
         token_hash=token_hash(token),
@@ -101,7 +110,8 @@ async def raise_to_binding(
     """
     await end_all_of_binding(db, binding_id, now)
     await end(db, session_id, now)
-    started = await _start(db, rules.VISITOR, now, services_of(db).policy.sessions.customer(level).absolute)
+    lifetime = services_of(db).policy.sessions.customer(level).absolute
+    started = await _start(db, rules.VISITOR, now, lifetime, new_token())
     session = started.session
     session.binding_id, session.conversation_id = binding_id, conversation_id
     session.level, session.proved_at = int(level), now
@@ -126,7 +136,19 @@ async def end_all_of_binding(db: AsyncSession, binding_id: UUID, now: datetime) 
 
 
 async def end_all_of_staff(db: AsyncSession, staff_id: UUID, now: datetime) -> None:
-    """End every session and token of a member of staff, at once."""
+    """End every session and token of a member of staff, at once; streams are told with the commit."""
     await db.execute(
         update(Session).where(Session.staff_id == staff_id, Session.ended_at.is_(None)).values(ended_at=now)
     )
+    wake_streams(db, staff_id)
+
+
+def wake_streams(db: AsyncSession, staff_id: UUID) -> None:
+    """Have the rights of this member's open streams looked at with the commit, in every process."""
+    wakeups = services_of(db).wakeups
+    after_commit(db, lambda: wakeups.notify(staff_topic(staff_id)))
+
+
+def staff_topic(staff_id: UUID) -> str:
+    """The wake-up topic of a member of staff whose rights have just changed."""
+    return f"staff:{staff_id}"

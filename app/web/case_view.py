@@ -30,7 +30,7 @@ from app.errors import NotFound
 from app.handover import queries as register
 from app.handover import service as handover
 from app.handover.ports import HandoverPorts
-from app.permissions import ROLE_PERMISSIONS, Permission
+from app.permissions import Permission, held_by
 from app.services import Services
 from app.web import staff_views
 from app.web.desk import (
@@ -126,7 +126,7 @@ async def _read_room(
 
 async def _view(request: Request, db: AsyncSession, staff: Staff, ground: _Ground, shown: Shown) -> staff_views.Case:
     case, now = ground.case, request.app.state.services.clock()
-    held, may_work = ROLE_PERMISSIONS[staff.role], works(staff, case)
+    held, may_work = held_by(staff), works(staff, case)
     is_open = case.status != Status.CLOSED
     may_transfer = is_open and (may_work or Permission.CASES_TRANSFER_ANY in held)
     return staff_views.Case(
@@ -245,7 +245,7 @@ def _composer(request: Request, staff: Staff, ground: _Ground, shown: Shown) -> 
 
 async def _blocked(request: Request, db: AsyncSession, staff: Staff, ground: _Ground) -> tuple[Draft, ...]:
     """The newest texts that wait for a second person, read by the guard as it reads now."""
-    may_override = Permission.GUARD_OVERRIDE in ROLE_PERMISSIONS[staff.role]
+    may_override = Permission.GUARD_OVERRIDE in held_by(staff)
     drafts = []
     for block in (await handover.blocks_of(db, staff, ground.case.id))[-MOST_BLOCKS:]:
         text = await handover.block_text(db, block)

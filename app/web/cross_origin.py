@@ -40,7 +40,7 @@ class CrossSiteWrites:
     def _is_ours(self, headers: Headers) -> bool:
         sites, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
         if "cookie" not in headers and (
-            headers.get("authorization", "").startswith("Bearer ") or not (sites or origins)
+            headers.get("authorization", "").startswith(("Bearer ", "DPoP ")) or not (sites or origins)
         ):
             return True
         if sites:

@@ -17,9 +17,12 @@ from app.cases.rules import Status, is_overdue
 from app.conversations.models import Conversation
 from app.errors import Invalid, TooLarge, Unauthenticated
 from app.http.texts import clean_text
-from app.permissions import ROLE_PERMISSIONS, Permission
+from app.permissions import Permission, held_by
+from app.sessions.dependencies import STAFF_COOKIE
+from app.sign_on.dependencies import sign_on_ports
+from app.sign_on.errors import SignInAgain
 from app.web.pages import page, see_other, site_of
-from app.web.staff_views import CaseStatus, Clock, SignIn, StaffBar
+from app.web.staff_views import CaseStatus, Clock, SignIn, SignInOnceMore, StaffBar
 from app.web.views import NoticeName
 
 LANDING: Final[dict[Role, str]] = {
@@ -27,6 +30,8 @@ LANDING: Final[dict[Role, str]] = {
     Role.SUPERVISOR: "/queue",
     Role.COMPLIANCE: "/exports",
     Role.ADMINISTRATOR: "/agents",
+    # a program has no session at the console
+    Role.MACHINE: "/signin",
 }
 NOTICES: Final[tuple[NoticeName, ...]] = (
     "claimed",
@@ -56,15 +61,38 @@ class DeskRoute(APIRoute):
                     raise
                 if request.method == "GET":
                     return see_other("/signin")
+                return page(request, sign_in_view(request, refusal.message), 401)
+            except SignInAgain:
+                ports = sign_on_ports(request)
+                if ports is None or any(kind in request.headers.get("accept", "") for kind in PROGRAMS):
+                    raise
                 now = request.app.state.services.clock()
-                return page(request, SignIn(site=site_of(request), now=now, error=refusal.message), 401)
+                return page(request, SignInOnceMore(site=site_of(request), now=now, provider=ports.label), 401)
 
         return led_to_sign_in
 
 
+def sign_in_view(request: Request, error: str = "", name: str = "", *, emergency: bool = False) -> SignIn:
+    """The way in, as this installation has it."""
+    ports = sign_on_ports(request)
+    return SignIn(
+        site=site_of(request),
+        now=request.app.state.services.clock(),
+        error=error,
+        name=name,
+        provider=ports.label if ports is not None else "",
+        local=ports is None or emergency,
+    )
+
+
+def set_staff_cookie(answer: Response, token: str) -> None:
+    """The session's token. Strict: nobody comes to the desk by a link from elsewhere."""
+    answer.set_cookie(STAFF_COOKIE, token, httponly=True, secure=True, samesite="strict", path="/")
+
+
 def staff_bar(staff: Staff) -> StaffBar:
     """Who is signed in, and which parts the role opens."""
-    held = ROLE_PERMISSIONS[staff.role]
+    held = held_by(staff)
     return StaffBar(
         name=staff.display_name,
         role=staff.role.value,
@@ -101,7 +129,7 @@ def reference_of(case_id: UUID) -> str:
 
 def works(staff: Staff, case: Case) -> bool:
     """Whether this case is this member's to work, as `cases.rules.require_worker` will judge again at each act."""
-    held = ROLE_PERMISSIONS[staff.role]
+    held = held_by(staff)
     return Permission.CASES_WORK in held and (case.assigned_to == staff.id or Permission.ROOMS_READ_ANY in held)
 
 

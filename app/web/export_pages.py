@@ -26,6 +26,7 @@ from app.database import transaction
 from app.errors import RiserboError, Unauthenticated
 from app.http.dependencies import CurrentServices
 from app.services import Services
+from app.sign_on.dependencies import FreshStaff
 from app.web.desk import DeskRoute, notice_of, reference_of, staff_bar
 from app.web.pages import Form, page, see_other, site_of
 from app.web.staff_views import ExportRow, Exports, LogHealth, RoomChoice
@@ -44,7 +45,7 @@ async def exports(request: Request, staff: CurrentStaff, services: CurrentServic
 
 
 @router.post("/exports")
-async def ask_for_export(request: Request, staff: CurrentStaff, services: CurrentServices, form: Form) -> Response:
+async def ask_for_export(request: Request, staff: FreshStaff, services: CurrentServices, form: Form) -> Response:
     """Ask for an export; the worker builds it."""
     scope, room, reason = form.get("scope", ""), form.get("room", "").strip(), form.get("reason", "")
     try:
@@ -61,7 +62,7 @@ async def ask_for_export(request: Request, staff: CurrentStaff, services: Curren
 
 
 @router.get("/exports/{export_id}/download")
-async def download(request: Request, export_id: UUID, staff: CurrentStaff, services: CurrentServices) -> Response:
+async def download(request: Request, export_id: UUID, staff: FreshStaff, services: CurrentServices) -> Response:
     """The bag; its leaf is durable before the first byte leaves."""
     ports: CompliancePorts = request.app.state.compliance_ports
     return bag_response(await service.download(services, ports, staff, export_id))

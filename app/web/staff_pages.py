@@ -7,13 +7,13 @@ from typing import Final, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Role
 from app.agents import queries, service
-from app.agents.dependencies import CurrentStaff
+from app.agents.dependencies import CurrentStaff, local_sign_in
 from app.agents.models import StaffAccount
 from app.agents.service import Credentials
 from app.database import reading, transaction
@@ -23,13 +23,14 @@ from app.sessions import rules
 from app.sessions.dependencies import STAFF_COOKIE
 from app.sessions.models import Session
 from app.web.case_pages import router as case_pages
-from app.web.desk import LANDING, DeskRoute, staff_bar
+from app.web.desk import LANDING, DeskRoute, set_staff_cookie, sign_in_view, staff_bar
 from app.web.export_pages import router as export_pages
 from app.web.pages import Form, page, see_other, site_of
 from app.web.queue_pages import router as queue_pages
+from app.web.sign_on_pages import router as sign_on_pages
 from app.web.staff_room_pages import router as room_pages
 from app.web.staff_room_pages import streams
-from app.web.staff_views import AgentRow, Agents, RoleName, SignIn
+from app.web.staff_views import AgentRow, Agents, RoleName
 
 router = APIRouter(include_in_schema=False)
 desk = APIRouter(include_in_schema=False, route_class=DeskRoute)
@@ -38,9 +39,9 @@ LONGEST_PASSWORD: Final = 200
 
 
 @router.get("/signin")
-async def sign_in_page(request: Request, now: Now) -> Response:
-    """The staff door's only way in."""
-    return page(request, SignIn(site=site_of(request), now=now))
+async def sign_in_page(request: Request) -> Response:
+    """The staff door's way in. The form for name and password is a matter of the address, not of what is open."""
+    return page(request, sign_in_view(request, emergency="emergency" in request.query_params))
 
 
 @router.post("/signin")
@@ -49,16 +50,15 @@ async def sign_in(request: Request, services: CurrentServices, form: Form) -> Re
     name = form.get("name", "")[:LONGEST_NAME]
     credentials = Credentials(name, form.get("password", "")[:LONGEST_PASSWORD], form.get("code", "")[:16])
     try:
-        started = await service.sign_in(services, credentials, kind=rules.STAFF)
+        started = await service.sign_in(services, credentials, kind=rules.STAFF, local=local_sign_in(request))
         async with reading(services) as db:
             account = await queries.account(db, started.session.staff_id) if started.session.staff_id else None
         if account is None:
             raise Unauthenticated
     except RiserboError as refusal:
-        view = SignIn(site=site_of(request), now=services.clock(), error=refusal.message, name=name)
-        return page(request, view, refusal.status)
+        return page(request, sign_in_view(request, refusal.message, name, emergency=True), refusal.status)
     answer = see_other(LANDING[Role(account.role)])
-    _set_staff_cookie(answer, started.token)
+    set_staff_cookie(answer, started.token)
     return answer
 
 
@@ -109,10 +109,5 @@ async def _last_seen(db: AsyncSession) -> dict[UUID, datetime]:
     return {staff_id: seen_at for staff_id, seen_at in rows if staff_id is not None}
 
 
-def _set_staff_cookie(answer: RedirectResponse, token: str) -> None:
-    """The session's token. Strict: nobody comes to the desk by a link from elsewhere, and no sign-in returns here."""
-    answer.set_cookie(STAFF_COOKIE, token, httponly=True, secure=True, samesite="strict", path="/")
-
-
-for part in (desk, queue_pages, case_pages, room_pages, streams, export_pages):
+for part in (sign_on_pages, desk, queue_pages, case_pages, room_pages, streams, export_pages):
     router.include_router(part)

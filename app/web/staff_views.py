@@ -3,7 +3,11 @@
 Paths and form fields; a POST answers 303 to where the arrow points, or shows its page again with `error` and what was
 typed. Queue and export list fetch their own page again every `data-every` seconds while it is looked at.
 
-    GET POST /signin                        SignIn: name, password, code -> /queue, /exports or /agents by role
+    GET POST /signin                        SignIn: name, password, code -> /queue, /exports or /agents by role;
+                                            with the bank's own sign-in the form shows with ?emergency=1 only
+    POST     /signin/provider               Departing, for the bank's own sign-in
+    POST     /signin/again                  Departing, for whom SignInOnceMore has stopped
+    GET      /signin/return                 Arrived -> /queue, /exports or /agents by role; or SignIn with `error`
     POST     /signout                       -> /signin
     GET      /queue                         Queue; query: status, assigned (any, me, nobody), network, after
     GET      /cases/{id}                    Case; query: room (one of several), said
@@ -33,7 +37,7 @@ from uuid import UUID
 
 from app.web.views import DataClassName, HeldAnswer, Message, Page, ProofFact, PublicPost
 
-RoleName = Literal["agent", "supervisor", "compliance", "administrator"]
+RoleName = Literal["agent", "supervisor", "compliance", "administrator", "machine"]
 CaseStatus = Literal["open", "claimed", "answered", "in_room", "waiting_customer", "closed", "reopened"]
 Outcome = Literal["resolved", "explained", "handed_over", "no_answer", "not_ours"]
 
@@ -52,11 +56,42 @@ class StaffBar:
 
 @dataclass(frozen=True, kw_only=True)
 class SignIn(Page):
-    """The staff door's only way in."""
+    """The staff door's way in. `provider` is the bank's own sign-in; `local` shows the form for name and password."""
 
     TEMPLATE = "staff/sign_in.html"
 
     name: str = ""
+    provider: str = ""
+    local: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departing(Page):
+    """On the way to the bank's own sign-in; the answer's `Refresh` goes there by itself, the link is for who stays."""
+
+    TEMPLATE = "staff/departing.html"
+
+    destination: str
+    host: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived(Page):
+    """Signed in. The next page opens from this one: a strict cookie does not travel with a return from elsewhere."""
+
+    TEMPLATE = "staff/arrived.html"
+
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInOnceMore(Page):
+    """A sensitive act needs a sign-in of now; `provider` is where."""
+
+    TEMPLATE = "staff/once_more.html"
+
+    provider: str
 
 
 @dataclass(frozen=True, kw_only=True)

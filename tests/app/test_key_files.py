@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -29,6 +30,7 @@ def kek(folder: Path, keys: dict[str, str], current: int = 1) -> Path:
 def test_files_are_private_from_birth_and_never_overwritten(tmp_path: Path) -> None:
     for name, make in (
         ("kek.json", key_files.make_kek_file),
+        (key_files.TOKEN_KEY_FILE, key_files.make_token_key_file),
         ("log.json", lambda path: key_files.make_signing_key_file(path, "bank.example/log")),
     ):
         path = tmp_path / name
@@ -118,6 +120,35 @@ def test_a_rotation_keeps_the_old_keys_and_the_file_private(tmp_path: Path) -> N
     assert len(set(document["keys"].values())) == 3
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["kek.json"]
+
+
+def test_a_token_key_is_replaced_and_stays_published_for_a_day(tmp_path: Path) -> None:
+    path, now = tmp_path / key_files.TOKEN_KEY_FILE, datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    file = key_files.TokenKeyFile(path)
+    assert file.published(now) == []
+    with pytest.raises(KeyFileRefused, match="no token key"):
+        file.current()
+    key_files.make_token_key_file(path)
+    first = file.current().kid
+    assert key_files.rotate_token_key(path, now) == (first, file.current().kid)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    second = file.current().kid
+    assert [one["kid"] for one in file.published(now)] == [second, first]
+    assert [one["kid"] for one in file.published(now + timedelta(days=1))] == [second]
+    later = now + timedelta(days=2)
+    key_files.rotate_token_key(path, later)
+    assert [one["kid"] for one in file.published(later)] == [file.current().kid, second]
+    assert first not in path.read_text()
+
+
+@pytest.mark.parametrize("content", ["{}", '{"signing": []}', '{"signing": [{"jwk": {}}]}', '{"signing": 7}'])
+def test_what_holds_no_token_key_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / key_files.TOKEN_KEY_FILE
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(KeyFileRefused, match="no token key"):
+        key_files.check_key_file(path, demo=False)
+    assert key_files.needed(tmp_path)[-1] == key_files.TOKEN_KEY_FILE
 
 
 def test_a_client_key_is_private_from_birth_and_reads_back(tmp_path: Path) -> None:

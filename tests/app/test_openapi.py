@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 import pytest
 from fastapi.routing import APIRoute
 
+from app.clients.service import MAY_HOLD
 from app.http.problems import MEDIA_TYPE
 from app.main import create_public_app, create_staff_app
 from tests.architecture.routes import iter_routes
@@ -58,6 +59,20 @@ def test_every_refusal_is_documented_as_a_problem_and_never_as_the_frameworks_ow
         assert list(operation["responses"]["default"]["content"]) == [MEDIA_TYPE], name
         assert "422" not in operation["responses"], name
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_the_document_names_every_way_to_prove_oneself(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert {name: one["type"] for name, one in schemes.items()} == {
+        "token": "http",
+        "bound_token": "http",
+        "program": "oauth2",
+        "console": "apiKey",
+    }
+    assert set(schemes["program"]["flows"]["clientCredentials"]["scopes"]) == MAY_HOLD
+    assert document["security"] == [{name: []} for name in schemes]
+    open_to_all = {name for name, one in operations(document).items() if one.get("security") == []}
+    assert open_to_all == {"POST /api/v1/tokens"}
 
 
 @pytest.mark.parametrize(("door", "asked"), [(create_public_app, True), (create_staff_app, False)])

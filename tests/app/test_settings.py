@@ -52,8 +52,26 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "first_answer_minutes = 0",
         '[directory]\nsurprise = "x"',
         '[sms]\nurl = "https://sms.example"\ntoken = "a-secret-in-the-file"',
+        '[[token_issuers]]\nissuer = "https://a.example"\njwks_url = "https://a.example/keys"\n[[token_issuers]]\nissuer = "https://a.example"\njwks_url = "https://a.example/keys"\n',
+        '[[token_issuers]]\nissuer = "https://a.example"\njwks_url = "https://a.example/keys"\nalgorithms = ["HS256"]',
+        '[[token_issuers]]\nissuer = "https://a.example"\njwks_url = "https://a.example/keys"\nalgorithms = []',
+        '[[token_issuers]]\nissuer = "http://a.example"\njwks_url = "https://a.example/keys"',
+        '[[token_issuers]]\nissuer = "https://a.example"\njwks_url = "https://a.example/keys?x=1"',
+        '[tokens]\ndpop = "optional"',
     ],
-    ids=["unknown", "no pause", "no clock", "unknown in a part", "a secret by value"],
+    ids=[
+        "unknown",
+        "no pause",
+        "no clock",
+        "unknown in a part",
+        "a secret by value",
+        "an issuer twice",
+        "an algorithm with a shared secret",
+        "no algorithm",
+        "an issuer without TLS",
+        "keys at an address with a query",
+        "a duty to bind that is none",
+    ],
 )
 def test_what_is_not_known_or_makes_no_sense_is_refused(tmp_path: Path, more: str) -> None:
     with pytest.raises(ValidationError):

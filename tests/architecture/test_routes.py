@@ -35,13 +35,21 @@ ANYBODY: dict[str, dict[str, str]] = {
         "POST /not-me": "the reference of the notice is the proof",
         "GET /privacy": "the notice itself",
         "GET /oauth/jwks.json": "the public keys by which identity providers know the bank",
+        "GET /wallet/{provider}/request/{state}": "a wallet has no session; the address is the secret",
+        "POST /wallet/{provider}/response/{state}": "a wallet has no session; what it posts counts in its browser only",
         "GET /trust.json": "the public keys that check a receipt",
     },
     "staff": BOTH_DOORS
     | {
         "GET /signin": "the way in",
         "POST /signin": "the way in",
-        "POST /api/v1/tokens": "the way in, for programs",
+        "POST /signin/provider": "the way in, by the bank's own sign-in",
+        "GET /signin/return": "the way in, by the bank's own sign-in",
+        "POST /signin/backchannel-logout": "the provider's signed word is the proof",
+        "POST /api/v1/tokens": "the way in, for people's programs",
+        "POST /oauth/token": "the way in, for registered programs: a signed assertion is the proof",
+        "GET /oauth/jwks": "public keys",
+        "GET /.well-known/oauth-authorization-server": "what a client's author needs to know (RFC 8414)",
     },
 }
 

@@ -20,14 +20,20 @@ from fastapi.routing import APIRoute
 from app.actors import SYSTEM
 from app.agents import service as agents
 from app.agents.service import NewStaff
+from app.clients import service as clients
+from app.clients.service import NewClient
 from app.database import transaction
 from app.demo import cast
 from app.demo.cast import Colleague
 from app.demo.playing.holding import until
 from app.demo.playing.walking import begin
 from app.main import create_public_app, create_staff_app
+from app.provisioning import service as provisioning
+from app.provisioning.rules import Person
 from app.sessions import rules
+from app.sessions import service as sessions
 from security import totp
+from security.jwts import SigningKey
 from security.tokens import new_slug
 from tests.architecture.routes import iter_routes
 from tests.attacks.town import NOBODY, Town, Who
@@ -49,56 +55,73 @@ OPEN: Final = frozenset(
         "GET /static/{name}",
         "POST /csp-report",
         "POST /signin",
+        "POST /signin/provider",
+        "GET /signin/return",
+        "POST /signin/backchannel-logout",
         "POST /api/v1/tokens",
+        "GET /.well-known/oauth-authorization-server",
+        "GET /oauth/jwks",
+        "POST /oauth/token",
     }
 )
 # At what is Giulia's: Anna has the case, Luca has another one, Sara supervises, Paolo is an officer, Ada administers.
-# Everybody else, and who has left, is nobody at the staff door. What ends things stands last.
+# The CRM is a program with every scope that one can have, and without the case; `scoped` is Anna by a token that may
+# only see cases. Neither opens the console, and the block is decided when they come to it. Everybody else, and who has left, is nobody at the staff door. What ends things stands last.
 AT_THE_DESK: Final = """
-route                                                      anna luca sara paolo ada
-GET /                                                        ok   ok   ok   ok   ok
-GET /agents                                                 403  403  403  403   ok
-GET /api/v1/audit                                           403  403  403   ok  403
-GET /api/v1/bindings                                         ok   ok   ok  404  404
-GET /api/v1/cases                                            ok   ok   ok   ok   ok
-GET /api/v1/cases/{case_id}                                  ok   ok   ok  404  404
-GET /api/v1/cases/{case_id}/blocks                           ok   ok   ok  404  404
-GET /api/v1/cases/{case_id}/conversations                    ok   ok   ok  404  404
-GET /api/v1/cases/{case_id}/replies                          ok   ok   ok  404  404
-GET /api/v1/conversations/{conversation_id}/events           ok  403   ok  404  404
-GET /api/v1/conversations/{conversation_id}/messages         ok  403   ok  404  404
-GET /api/v1/exports                                         403  403  403   ok  403
-GET /api/v1/exports/trust                                   403  403  403   ok  403
-GET /api/v1/exports/{export_id}                             404  404  404   ok  404
-GET /api/v1/exports/{export_id}/bag                         404  404  404   ok  404
-GET /api/v1/staff                                            ok   ok   ok   ok   ok
-GET /api/v1/staff/me                                         ok   ok   ok   ok   ok
-GET /cases/{case_id}                                         ok   ok   ok  404  404
-GET /conversations/{conversation_id}/events                  ok  403   ok  404  404
-GET /exports                                                403  403  403   ok  403
-GET /exports/{export_id}/download                           404  404  404   ok  404
-GET /exports/{export_id}/trust                              403  403  403   ok  403
-GET /queue                                                   ok   ok   ok  403  403
-POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403
-POST /api/v1/cases/{case_id}/claim                           ok   ok   ok  403  403
-POST /api/v1/cases/{case_id}/notes                           ok  403   ok  403  403
-POST /api/v1/cases/{case_id}/replies                         ok  403   ok  403  403
-POST /api/v1/cases/{case_id}/replies/check                   ok  403   ok  403  403
-POST /api/v1/cases/{case_id}/transfer                        ok  403   ok  404  404
-POST /api/v1/conversations/{conversation_id}/messages        ok  403   ok  404  404
-POST /api/v1/conversations/{conversation_id}/step-up         ok  403   ok  403  403
-POST /api/v1/exports                                        403  403  403   ok  403
-POST /cases/{case_id}/claim                                  ok   ok   ok  404  404
-POST /cases/{case_id}/notes                                  ok  403   ok  404  404
-POST /cases/{case_id}/replies                                ok  403   ok  404  404
-POST /cases/{case_id}/transfer                               ok  403   ok  404  404
-POST /conversations/{conversation_id}/messages               ok  403   ok  404  404
-POST /conversations/{conversation_id}/step-up                ok  403   ok  404  404
-POST /exports                                               403  403  403   ok  403
-POST /api/v1/cases/{case_id}/close                           ok  403   ok  403  403
-POST /cases/{case_id}/close                                  ok  403   ok  404  404
-DELETE /api/v1/tokens/current                                ok   ok   ok   ok   ok
-POST /signout                                                ok   ok   ok   ok   ok
+route                                                      anna luca sara paolo ada  crm scoped
+GET /                                                        ok   ok   ok   ok   ok  401    401
+GET /agents                                                 403  403  403  403   ok  401    401
+GET /api/v1/audit                                           403  403  403   ok  403   ok    403
+GET /api/v1/bindings                                         ok   ok   ok  404  404   ok     ok
+GET /api/v1/cases                                            ok   ok   ok   ok   ok   ok     ok
+GET /api/v1/cases/{case_id}                                  ok   ok   ok  404  404   ok     ok
+GET /api/v1/cases/{case_id}/blocks                           ok   ok   ok  404  404   ok     ok
+GET /api/v1/cases/{case_id}/conversations                    ok   ok   ok  404  404   ok     ok
+GET /api/v1/cases/{case_id}/replies                          ok   ok   ok  404  404   ok     ok
+GET /api/v1/conversations/{conversation_id}/events           ok  403   ok  404  404  403    404
+GET /api/v1/conversations/{conversation_id}/messages         ok  403   ok  404  404  403    404
+GET /api/v1/exports                                         403  403  403   ok  403  403    403
+GET /api/v1/exports/trust                                   403  403  403   ok  403   ok    403
+GET /api/v1/exports/{export_id}                             404  404  404   ok  404  404    404
+GET /api/v1/exports/{export_id}/bag                         404  404  404   ok  404  404    404
+GET /api/v1/staff                                            ok   ok   ok   ok   ok   ok     ok
+GET /api/v1/staff/me                                         ok   ok   ok   ok   ok   ok     ok
+GET /cases/{case_id}                                         ok   ok   ok  404  404  401    401
+GET /conversations/{conversation_id}/events                  ok  403   ok  404  404  401    401
+GET /exports                                                403  403  403   ok  403  401    401
+GET /exports/{export_id}/download                           404  404  404   ok  404  401    401
+GET /exports/{export_id}/trust                              403  403  403   ok  403  401    401
+GET /scim/v2/ResourceTypes                                  403  403  403  403  403   ok    403
+GET /scim/v2/Schemas                                        403  403  403  403  403   ok    403
+GET /scim/v2/ServiceProviderConfig                          403  403  403  403  403   ok    403
+GET /scim/v2/Users                                          403  403  403  403  403   ok    403
+GET /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
+GET /queue                                                   ok   ok   ok  403  403  401    401
+POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403  404    404
+POST /api/v1/cases/{case_id}/claim                           ok   ok   ok  403  403   ok    403
+POST /api/v1/cases/{case_id}/notes                           ok  403   ok  403  403  403    403
+POST /api/v1/cases/{case_id}/replies                         ok  403   ok  403  403  403    403
+POST /api/v1/cases/{case_id}/replies/check                   ok  403   ok  403  403  403    403
+POST /api/v1/cases/{case_id}/transfer                        ok  403   ok  404  404  403    403
+POST /api/v1/conversations/{conversation_id}/messages        ok  403   ok  404  404  403    404
+POST /api/v1/conversations/{conversation_id}/step-up         ok  403   ok  403  403  403    403
+POST /api/v1/exports                                        403  403  403   ok  403  403    403
+POST /cases/{case_id}/claim                                  ok   ok   ok  404  404  401    401
+POST /cases/{case_id}/notes                                  ok  403   ok  404  404  401    401
+POST /cases/{case_id}/replies                                ok  403   ok  404  404  401    401
+POST /cases/{case_id}/transfer                               ok  403   ok  404  404  401    401
+POST /conversations/{conversation_id}/messages               ok  403   ok  404  404  401    401
+POST /conversations/{conversation_id}/step-up                ok  403   ok  404  404  401    401
+POST /exports                                               403  403  403   ok  403  401    401
+PATCH /scim/v2/Users/{account_id}                           403  403  403  403  403   ok    403
+POST /scim/v2/Users                                         403  403  403  403  403   ok    403
+POST /signin/again                                          404  404  404  404  404  401    401
+PUT /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
+DELETE /scim/v2/Users/{account_id}                          403  403  403  403  403   ok    403
+POST /api/v1/cases/{case_id}/close                           ok  403   ok  403  403  403    403
+POST /cases/{case_id}/close                                  ok  403   ok  404  404  401    401
+DELETE /api/v1/tokens/current                                ok   ok   ok   ok   ok   ok     ok
+POST /signout                                                ok   ok   ok   ok   ok  401    401
 """
 # Nobody; a visitor who began at Giulia's link; one who began at Mallory's; Giulia and Mallory in their own rooms; Anna.
 AT_THE_LINK: Final = """
@@ -123,6 +146,7 @@ GET /signin/{connector}/callback          403  403  403  403  403  403
 GET /signin/{connector}/callback/{server} 403  403  403  403  403  403
 GET /trust.json                            ok   ok   ok   ok   ok   ok
 GET /verify                                ok   ok   ok   ok   ok   ok
+GET /wallet/{provider}/request/{state}    404  404  404  404  404  404
 POST /c/{slug}/confirm                    401  409  409  409  409  401
 POST /c/{slug}/customer                   401   ok  409  409  409  401
 POST /c/{slug}/customer/code              401  409  409  409  409  401
@@ -143,12 +167,13 @@ POST /room/passkeys/{passkey_id}/remove   401  401  401  403  403  401
 POST /room/rating                         401  401  401   ok   ok  401
 POST /room/receipt                        401  401  401   ok   ok  401
 POST /room/step-up                        401  401  401   ok   ok  401
-POST /room/step-up/passkey                401  401  401   ok   ok  401
+POST /room/step-up/passkey                401  401  401  403  403  401
 POST /room/step-up/passkey/question       401  401  401   ok   ok  401
 POST /room/unlock/passkey                 401   ok   ok   ok   ok  401
 POST /room/unlock/passkey/question        401  401  401   ok   ok  401
 POST /room/unlock                         401   ok   ok   ok   ok  401
 POST /verify                               ok   ok   ok   ok   ok   ok
+POST /wallet/{provider}/response/{state}  404  404  404  404  404  404
 POST /room/leave                           ok   ok   ok   ok   ok   ok
 """
 
@@ -163,11 +188,18 @@ class Things:
 
 def fresh() -> dict[str, str]:
     """Ids of nothing; what is no id but a name stays."""
-    ids = {name: str(uuid4()) for name in ("case_id", "conversation_id", "block_id", "export_id", "passkey_id")}
+    named = ("case_id", "conversation_id", "block_id", "export_id", "account_id", "passkey_id")
+    ids = {name: str(uuid4()) for name in named}
     return {**ids, "slug": new_slug(), **NAMES}
 
 
-NAMES: Final = {"connector": "square", "server": "0123456789abcdef", "provider": "demo-id", "name": "riserbo.css"}
+NAMES: Final = {
+    "connector": "square",
+    "server": "0123456789abcdef",
+    "provider": "demo-id",
+    "state": "s" * 43,
+    "name": "riserbo.css",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -187,6 +219,7 @@ async def things(town: Town) -> AsyncIterator[Things]:
             "conversation_id": str(town.giulia.room_id),
             "block_id": blocked.document["block"],
             "export_id": export["id"],
+            "account_id": await joiner(town),
             "passkey_id": str(uuid4()),
             "slug": town.giulia.slug,
             **NAMES,
@@ -218,13 +251,18 @@ async def ask(town: Town, site: str, route: str, who: Who, names: dict[str, str]
                 return 200, ""
             return answer.status_code, comparable((await answer.aread()).decode(), names)
     body, key = body_for(town, route, names), {"idempotency-key": str(uuid4())}
-    if "/api/" in path:
+    if by_program(path):
         sent = await town.wire.send(site, method, target, who, headers=key, document=body)
     else:
         sent = await town.wire.send(site, method, target, who, headers=key, form=body)
     if sent.headers.get("location") == "/signin" and route != "POST /signout":
         return 401, "signin"
     return sent.status_code, comparable(sent.text, names)
+
+
+def by_program(route: str) -> bool:
+    """Whether only programs ask there."""
+    return "/api/" in route or "/scim/" in route
 
 
 def comparable(body: str, names: dict[str, str]) -> str:
@@ -237,7 +275,12 @@ def comparable(body: str, names: dict[str, str]) -> str:
 
 def body_for(town: Town, route: str, names: dict[str, str]) -> dict[str, Any] | None:
     """A body that the act would take."""
-    if not route.startswith("POST "):
+    method, _, path = route.partition(" ")
+    if path.startswith("/scim/") and method in ("POST", "PUT"):
+        return {"userName": f"pia{uuid4().hex[:6]}", "roles": [{"value": "desk"}]}
+    if path.startswith("/scim/") and method == "PATCH":
+        return {"Operations": [{"op": "replace", "path": "displayName", "value": "Pia"}]}
+    if method != "POST":
         return None
     anna = str(town.staff_ids["anna"])
     bodies: dict[str, dict[str, Any]] = {
@@ -279,6 +322,25 @@ async def leaver(town: Town) -> tuple[str, str]:
     return minted
 
 
+async def joiner(town: Town) -> str:
+    """An account that the bank's identity management has made."""
+    ports = town.bank.house.staffing.provisioning
+    async with transaction(town.services) as db:
+        account, _ = await provisioning.create(db, SYSTEM, ports, Person(f"pia{uuid4().hex[:6]}", roles=("desk",)))
+    return str(account.id)
+
+
+async def program(town: Town) -> str:
+    """Token of a program that may do whatever a program may."""
+    scopes, keys = [one.value for one in clients.MAY_HOLD], [SigningKey.new().public_jwk()]
+    new = NewClient(f"crm-{uuid4().hex[:6]}", "CRM", "Banca Esempio", scopes, keys)
+    async with transaction(town.services) as db:
+        client = await clients.add(db, SYSTEM, new)
+        now, scope = town.services.clock(), " ".join(scopes)
+        started = await sessions.start_staff(db, client.id, now, kind=rules.API, scopes=scope)
+    return started.token
+
+
 async def at_the_desk(town: Town) -> dict[str, tuple[Who, Who]]:
     """(at the API, at the console) of everybody who may come to the staff door."""
     named = {one.login: one for one in cast.STAFF}
@@ -286,6 +348,8 @@ async def at_the_desk(town: Town) -> dict[str, tuple[Who, Who]]:
         name: (Who(bearer=await town.mint(named[name])), Who(staff=await town.mint(named[name], rules.STAFF)))
         for name in STAFF
     }
+    for name, minted in (("crm", await program(town)), ("scoped", await town.mint(named["anna"], scopes="cases:read"))):
+        people[name] = Who(bearer=minted), Who(staff=minted)
     visitor = await town.bystander()
     await begin(visitor, town.giulia.link)
     token, session = await leaver(town)
@@ -328,7 +392,7 @@ async def test_at_the_desk_everybody_meets_what_the_table_says(town: Town, thing
     for route, row in cells(AT_THE_DESK).items():
         names_something = "{" in route or route == "GET /api/v1/bindings"
         for person, declared in row.items():
-            who = people[person][0 if "/api/" in route else 1]
+            who = people[person][0 if by_program(route) else 1]
             # First what is not there: what is hers may be closed, or the session over, after the act.
             nothing = await ask(town, "staff", route, who, fresh()) if names_something else (0, "")
             hers = await ask(town, "staff", route, who, things.hers)
@@ -339,7 +403,7 @@ async def test_at_the_desk_everybody_meets_what_the_table_says(town: Town, thing
             if names_something and person in ("paolo", "ada") and declared != OK and hers != nothing:
                 told_apart.append((route, person, hers, nothing))
         for person in OUTSIDE:
-            answers = {await ask(town, "staff", route, people[person][0 if "/api/" in route else 1], things.hers)}
+            answers = {await ask(town, "staff", route, people[person][0 if by_program(route) else 1], things.hers)}
             if person == "anonymous" and names_something:
                 answers.add(await ask(town, "staff", route, NOBODY, fresh()))
             if {status for status, _ in answers} != {401} or len(answers) > 1:

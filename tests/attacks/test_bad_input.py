@@ -16,12 +16,15 @@ from fastapi.routing import APIRoute
 from app.demo import cast
 from app.main import create_public_app, create_staff_app
 from tests.architecture.routes import iter_routes
+from tests.attacks.test_authorisation_matrix import program
 from tests.attacks.town import NOBODY, OWN_WORK, Town, Who
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 T = TypeVar("T")
 BIG: Final = 70_000
+SCIM: Final = "/scim/v2/Users"
+AS_SCIM: Final = {"content-type": "application/scim+json"}
 # What a refusal itself may write: its leaf, and the count of a wrong guess.
 OF_REFUSALS: Final = OWN_WORK | {"guess_counters", "outbox", "idempotent_answers", "sessions"}
 UNREADABLE: Final[dict[str, bytes]] = {
@@ -83,7 +86,16 @@ ODD_NUMBERS: Final = ("-1", "abc", "1.5", "", "٣", "9" * 30, str(2**63), str(2*
 NAMES: Final = ("after", "limit", "cursor", "room", "lang", "said", "status", "assigned", "network", "v", "export")
 # These read no body; what they do is the matter of other tests.
 WITHOUT_BODY: Final = frozenset(
-    {"/c/{slug}/start", "/room/leave", "/room/receipt", "/signout", "/cases/{case_id}/claim", "/csp-report"}
+    {
+        "/c/{slug}/start",
+        "/room/leave",
+        "/room/receipt",
+        "/signout",
+        "/cases/{case_id}/claim",
+        "/csp-report",
+        "/signin/provider",
+        "/signin/again",
+    }
 )
 # Forged as well as wrong: whatever a client says of level, binding or author is no field of ours.
 FORGED: Final = (
@@ -140,6 +152,7 @@ def forms(town: Town) -> dict[str, tuple[str, dict[str, str]]]:
         "/room/rating": ("bank", {"stars": "5", "comment": ""}),
         "/verify": ("bank", {"text": ""}),
         "/not-me": ("bank", {"reference": "x"}),
+        "/signin/backchannel-logout": ("staff", {"logout_token": "x"}),
         "/signin": ("staff", {"name": "nobody", "password": "x", "code": "1"}),
         f"{case}/transfer": ("staff", {"agent": "x", "reason": "x"}),
         f"{case}/notes": ("staff", {"text": ""}),
@@ -164,11 +177,13 @@ class Known:
     @classmethod
     async def of(cls, town: Town) -> Known:
         tokens = {f"{one.login}-{kind}": await town.mint(one, kind) for one in cast.STAFF for kind in ("api", "staff")}
-        return cls(town, tokens)
+        return cls(town, tokens | {"program": await program(town)})
 
     def for_path(self, site: str, path: str) -> Who:
         if site == "bank":
             return Who(visitor=self._visitor)
+        if path.startswith("/scim/"):
+            return Who(bearer=self._tokens["program"])
         if path in ("/signin", "/api/v1/tokens"):
             return NOBODY
         login = "paolo" if re.search("/exports|/audit", path) else "ada" if path == "/agents" else "anna"
@@ -194,7 +209,7 @@ async def rows(town: Town) -> dict[str, int]:
 
 
 async def test_bodies_that_are_no_json_of_ours_are_refused(town: Town) -> None:
-    before, known, wrong = await rows(town), await Known.of(town), []
+    known, before, wrong = await Known.of(town), await rows(town), []
     for number, (path, readable) in enumerate(api_bodies(town).items()):
         who = known.for_path("staff", path)
         for name, body in share(UNREADABLE.items(), number):
@@ -226,7 +241,7 @@ def with_something_wrong(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def test_fields_of_the_wrong_type_and_forged_ones_are_refused(town: Town) -> None:
     """Mass assignment: no level, binding, author or role is ever taken from a body."""
-    before, known, wrong = await rows(town), await Known.of(town), []
+    known, before, wrong = await Known.of(town), await rows(town), []
     for number, (path, body) in enumerate(api_bodies(town).items()):
         for bad in share(with_something_wrong(body), number):
             sent = await post(town, path, known.for_path("staff", path), json.dumps(bad).encode(), "application/json")
@@ -236,8 +251,39 @@ async def test_fields_of_the_wrong_type_and_forged_ones_are_refused(town: Town) 
     assert await rows(town) == before
 
 
+async def test_provisioning_that_cannot_be_read_or_makes_no_sense_is_refused(town: Town) -> None:
+    known = await Known.of(town)
+    wrong: list[tuple[object, ...]] = []
+    who, before = known.for_path("staff", SCIM), await rows(town)
+    nobody = f"{SCIM}/{uuid4()}"
+    for method, path in (("POST", SCIM), ("PUT", nobody), ("PATCH", nobody)):
+        for name, body in UNREADABLE.items():
+            sent = await town.wire.send("staff", method, path, who, headers=AS_SCIM, body=body)
+            if not is_scim_error(sent):
+                wrong.append((method, name, sent.status_code))
+        for value in (*WRONG, *HOSTILE):
+            for field in ("userName", "externalId", "name", "roles", "active", "Operations", "displayName"):
+                body = json.dumps({"userName": "\x07", field: value}).encode()
+                sent = await town.wire.send("staff", method, path, who, headers=AS_SCIM, body=body)
+                if not is_scim_error(sent):
+                    wrong.append((method, field, str(value)[:20], sent.status_code))
+    for odd in (*ODD_NUMBERS, *HOSTILE):
+        query = urlencode({"filter": odd[:100], "count": odd[:100], "startIndex": odd[:100]})
+        sent = await town.wire.send("staff", "GET", f"{SCIM}?{query}", who)
+        if not is_scim_error(sent):
+            wrong.append(("GET", odd[:20], sent.status_code))
+    assert wrong == []
+    assert await rows(town) == before
+
+
+def is_scim_error(answer: httpx2.Response) -> bool:
+    """A refusal in the words of RFC 7644."""
+    kind = answer.headers.get("content-type", "")
+    return 400 <= answer.status_code < 500 and kind.startswith(AS_SCIM["content-type"])
+
+
 async def test_forms_that_cannot_be_read_are_refused(town: Town) -> None:
-    before, known, wrong = await rows(town), await Known.of(town), []
+    known, before, wrong = await Known.of(town), await rows(town), []
     for number, (path, (site, _)) in enumerate(forms(town).items()):
         for name, (kind, body) in share(MALFORMED_FORMS.items(), number):
             headers = {"content-type": kind, "accept": "text/html"}
@@ -361,4 +407,4 @@ async def test_every_route_that_reads_a_body_is_attacked(town: Town) -> None:
         for path, route in iter_routes(app):
             if isinstance(route, APIRoute) and "POST" in (route.methods or ()) and path not in WITHOUT_BODY:
                 shape = re.sub(r"\{\w+\}", "*", path)
-                assert shape in shapes or path == "/api/v1/cases/{case_id}/claim", path
+                assert shape in shapes or path in ("/api/v1/cases/{case_id}/claim", SCIM), path

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NEVER = {
     "a card": "La mia carta è 4111 1111 1111 1111.",
     "a card in pieces": "4 1 1 1-1111-1111-1111 è il numero",
-    "a PIN": "il PIN è 48213",
+    "a PIN": "il PIN è 482137",
 }
 
 
@@ -81,7 +81,9 @@ async def test_what_may_never_be_written_is_refused_from_either_side_with_a_leaf
     leaves = (await town.leaves("message.refused"))[before:]
     assert [leaf["actor"]["k"] for leaf in leaves] == ["customer", "agent"]
     assert [leaf["data"] for leaf in leaves] == [{"reason": "never_here", "class": "never"}] * 2
-    assert not any(word in json.dumps(leaves) for word in ("4111", "48213"))
+    # not "4111": among some hundred digits of hashes it turns up by chance
+    words = [word for word in text.split() if len(word) > 5] + [text.replace(" ", "")[:16]]
+    assert not any(word in json.dumps(leaves) for word in words)
     assert (await town.count())["messages"] == stored
 
 

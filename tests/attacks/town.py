@@ -146,11 +146,11 @@ class Town:
         """The visitor's token that this browser holds."""
         return browser.jar.value("bank.localhost", VISITOR_COOKIE) or ""
 
-    async def mint(self, colleague: Colleague, kind: str = rules.API) -> str:
+    async def mint(self, colleague: Colleague, kind: str = rules.API, scopes: str = rules.EVERY_SCOPE) -> str:
         """A live token (`api`) or console session (`staff`) of a colleague, without waiting for the next code."""
         async with transaction(self.services) as db:
             now = self.services.clock()
-            started = await sessions.start_staff(db, self.staff_ids[colleague.login], now, kind=kind)
+            started = await sessions.start_staff(db, self.staff_ids[colleague.login], now, kind=kind, scopes=scopes)
         return started.token
 
     async def bystander(self) -> Browser:

@@ -24,7 +24,7 @@ from app.demo.snac.servers import SnacPair
 from app.handover import service as handover
 from app.handover.errors import WrittenInPrivate
 from tests.support.house import ON_POSTGRESQL, ON_SQLITE, House
-from tests.support.snac import Fediverse, at_phones, crossed, move_in, polled, posts_of
+from tests.support.snac import CROSSING, Fediverse, at_phones, crossed, move_in, polled, posts_of
 
 MARKUP = "<script>alert(1)</script><b onmouseover=alert(2)>due</b> volte &lt;i&gt;? <img src=x onerror=alert(3)>"
 
@@ -129,7 +129,7 @@ async def test_nothing_is_lost_or_doubled_over_restarts(
     assert await house.all(Post) == []
     assert await polled(house, fediverse.connector(bank)) == 3
     await write(45)  # nobody polls: more than one page waits
-    await crossed(all_there)
+    await crossed(all_there, seconds=3 * CROSSING)
     snac_pair.bank.kill()
     connector = fediverse.connector(bank)
     with pytest.raises(ChannelUnavailable):

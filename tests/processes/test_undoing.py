@@ -18,11 +18,9 @@ from app.binding import notices
 from app.binding.models import Binding
 from app.database import reading, transaction
 from app.main import Installation
-from tests.crashes.rig import HEAVY
 from tests.processes.town import BRIDGES, Listener, Town, started
 from tests.support.warm_serving import WarmServed
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 AT_ONCE = 1.0
 LOADED = 1.0
 """What a busy machine may add; the figure on a quiet one is in the documents."""

@@ -27,12 +27,8 @@ OURS: dict[str, tuple[str, str]] = {
     "certificates": (" or parsed.att_stmt.x5c is not None", ""),
     "kinds of attestation": ("parsed.fmt not in (AttestationFormat.NONE, AttestationFormat.PACKED) or ", ""),
     "key fits algorithm": ("        _require_usable(verified.credential_public_key)\n", ""),
-    "algorithms": (
-        "            supported_pub_key_algs=list(ALGORITHMS),\n        )\n        _require",
-        "        )\n        _require",
-    ),
     "the attested id": ("if verified.credential_id != claimed", NEVER),
-    "verified, when made": ("require_user_verification=True,\n            supported", "supported"),
+    "verified, when made": ("require_user_verification=True,\n        )\n        _require", ")\n        _require"),
     "the credential": ("if not hmac.compare_digest(claim.credential_id, stored.credential_id)", NEVER),
     "a holder at all": ("if claim.user_handle is None and not named", NEVER),
     "the holder": (

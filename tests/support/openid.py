@@ -47,6 +47,23 @@ PLANS: Final[dict[str, dict[str, Any]]] = {
             "nobody": {FISCAL: "TINIT-NNNNNN80A01H501U"},
         },
     },
+    "desk": {
+        "push": True,
+        "dpop": True,
+        "logout": True,
+        "acrs": ["urn:bank:password", "urn:bank:strong"],
+        "claims": ["preferred_username", "groups", "name"],
+        "people": {
+            "giulia": {"preferred_username": "Giulia.Rossi", "name": "Giulia Rossi", "groups": ["All", "Desk"]},
+            "second-giulia": {"preferred_username": "giulia.rossi", "groups": ["Desk"]},
+            "marco": {"preferred_username": "marco.bianchi", "groups": ["Desk"]},
+            "rosa": {"preferred_username": "rosa.neri", "groups": ["Kitchen"]},
+            "ada": {"preferred_username": "ada", "groups": ["Desk"]},
+            "nobody": {"preferred_username": "nessuno", "groups": ["Desk"]},
+            "olga-audit": {"preferred_username": "olga.audit", "groups": ["Audit"]},
+            "piero-audit": {"preferred_username": "piero.audit", "groups": ["Audit"]},
+        },
+    },
     "banklogin": {"acrs": ["urn:bank:password", BANK_LOGIN], "dpop": True, "push": True},
 }
 
@@ -81,6 +98,13 @@ class OpenIdTown:
         assert answer.status_code == 201, made
         secret = None if by_key else Secret(made["client_secret"].encode())
         return OAuthClient(self.server(name), made["client_id"], key=key if by_key else None, secret=secret)
+
+    async def log_out(self, name: str, client_id: str, account: str, sid: str) -> dict[str, Any]:
+        """The provider tells a client that a session is over; gives the status that it heard."""
+        async with _at(self.issuers[name]) as http:
+            answer = await http.get(f"/logout/{client_id}/{account}/{sid}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
 
 
 @dataclass

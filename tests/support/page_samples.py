@@ -196,6 +196,9 @@ def _customer_pages() -> dict[str, Page]:
         "handle-code-wrong": replace(handle_code, error="Too many tries. Please wait a little.", notice="code_again"),
         "leaving": leaving,
         "leaving-identity": replace(leaving, purpose="step_up", destination="Identità Demo", stub=True),
+        "leaving-wallet": replace(
+            leaving, purpose="customer", destination="IT-Wallet", host="", url="openid4vp://?x=y"
+        ),
         "customer": customer,
         "customer-code": code,
         "customer-code-email": replace(code, kind="email", notice="code_again"),
@@ -344,6 +347,17 @@ def _desk_pages() -> dict[str, Page]:
     )  # fmt: skip
     return {
         "staff-signin": desk.SignIn(site=SITE, now=NOW),
+        "staff-signin-provider": desk.SignIn(site=SITE, now=NOW, provider="Banca Esempio ID", local=False),
+        "staff-signin-emergency": desk.SignIn(site=SITE, now=NOW, provider="Banca Esempio ID"),
+        "staff-departing": desk.Departing(
+            site=SITE,
+            now=NOW,
+            destination="Banca Esempio ID",
+            host="login.bancaesempio.example",
+            url="https://login.bancaesempio.example/authorize?request_uri=x",
+        ),
+        "staff-arrived": desk.Arrived(site=SITE, now=NOW, target="/queue"),
+        "staff-once-more": desk.SignInOnceMore(site=SITE, now=NOW, provider="Banca Esempio ID"),
         "staff-signin-refused": desk.SignIn(site=SITE, now=NOW, name="marta", error="Please sign in first."),
         "queue": queue,
         "queue-empty": replace(queue, rows=(), waiting=0, mine=0, unread=0, late=0, next_page="", staff=SUPERVISOR),

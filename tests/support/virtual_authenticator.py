@@ -36,6 +36,10 @@ class VirtualAuthenticator:
         for one in passkeys:
             await self.session.send("WebAuthn.addCredential", {"authenticatorId": self.id, "credential": one})
 
+    async def forget(self) -> None:
+        """Hold nothing any more."""
+        await self.session.send("WebAuthn.clearCredentials", {"authenticatorId": self.id})
+
     async def verifies(self, who: bool) -> None:
         """Whether the finger is the right one."""
         wanted = {"authenticatorId": self.id, "isUserVerified": who}

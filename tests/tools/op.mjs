@@ -35,6 +35,7 @@ function configuration(plan, provider) {
       registration: { enabled: true },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
       claimsParameter: { enabled: true },
+      backchannelLogout: { enabled: plan.logout ?? false },
       jwtUserinfo: { enabled: true },
       pushedAuthorizationRequests: { enabled: plan.push ?? false, requirePushedAuthorizationRequests: plan.push ?? false },
       requestObjects: { enabled: plan.signed ?? false, requireSignedRequestObject: plan.signed ?? false },
@@ -53,6 +54,8 @@ function configuration(plan, provider) {
       await grant.save();
       return grant;
     },
+    // it guards itself against requests to loopback, where all of this is
+    fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined }),
     renderError(ctx, out) {
       ctx.type = 'json';
       ctx.body = out;
@@ -60,7 +63,7 @@ function configuration(plan, provider) {
   };
 }
 
-const form = (uid, asked) => `<!doctype html><meta charset="utf-8"><title>Sign in</title>
+const form = (uid, asked) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Sign in</title>
 <form action="/interaction/${uid}"><label>Who <input name="account"></label>
 <label>How <input name="acr" value="${asked}"></label><button>Sign in</button></form>`;
 
@@ -83,6 +86,17 @@ async function interact(provider, ctx, uid) {
   await provider.interactionFinished(ctx.req, ctx.res, result, { mergeWithLastSubmission: false });
 }
 
+// what happens when somebody signs out elsewhere: the client hears of it
+async function tell(provider, ctx, [, clientId, account, sid]) {
+  const client = await provider.Client.find(clientId);
+  try {
+    await client.backchannelLogout(account, sid);
+    ctx.body = { status: 200 };
+  } catch (error) {
+    ctx.body = { status: error.response?.status ?? 0, error: error.message };
+  }
+}
+
 async function start(name, plan) {
   const server = createServer();
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
@@ -90,6 +104,8 @@ async function start(name, plan) {
   let provider;
   provider = new Provider(issuer, configuration(plan, () => provider));
   provider.use(async (ctx, next) => {
+    const over = ctx.path.match(/^\/logout\/([\w-]+)\/([\w.-]+)\/([\w-]+)$/);
+    if (over) return tell(provider, ctx, over);
     const uid = ctx.path.match(/^\/interaction\/([\w-]+)$/)?.[1];
     return uid && ctx.method === 'GET' ? interact(provider, ctx, uid) : next();
   });

@@ -170,6 +170,8 @@ async def test_every_committed_leaf_waits_in_the_queue_and_no_other(house: House
 def test_actors_are_named_by_kind_and_pseudonym_only() -> None:
     one = new_id(START)
     assert audit_name(Staff(one, one, Role.AGENT, "Anna", "A.")) == {"k": "agent", "id": str(one), "role": "agent"}
+    program = Staff(one, one, Role.MACHINE, "CRM", "B.")
+    assert audit_name(program) == {"k": "client", "id": str(one), "role": "machine"}
     assert audit_name(Customer(one, one, one, 3, START)) == {"k": "customer", "id": str(one)}
     assert audit_name(Visitor(one)) == {"k": "visitor", "id": str(one)}
     assert audit_name(Operator("root")) == {"k": "operator", "id": "root"}

@@ -66,6 +66,7 @@ async def test_who_at_the_bank_looked_is_told_by_role_and_never_by_name(bank: Ba
     bank.clock.pass_by(minutes=1)
     await looked(bank, bound, ANNA, "case.read", part="case")
     await looked(bank, bound, SARA, "room.read", purpose="work")
+    await looked(bank, bound, replace(ANNA, role=Role.MACHINE), "room.read", purpose="work")
     await looked(bank, bound, ANNA, "room.watching", watch="w")
     bank.clock.pass_by(minutes=10)
     await looked(bank, bound, ANNA, "room.watch_ended", watch="w")
@@ -74,6 +75,7 @@ async def test_who_at_the_bank_looked_is_told_by_role_and_never_by_name(bank: Ba
     assert found == {
         ("agent", "read_case"): (2, timedelta(minutes=1)),
         ("supervisor", "read_room"): (1, timedelta(0)),
+        ("machine", "read_room"): (1, timedelta(0)),
         ("agent", "watched_room"): (1, timedelta(minutes=10)),
     }
     told = str(asdict(view))

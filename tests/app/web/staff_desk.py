@@ -34,6 +34,8 @@ from app.handover.ports import HandoverPorts
 from app.main import Installation, Parts, create_staff_app, page_settings
 from app.notifications.service import claim
 from app.settings import Settings
+from app.staff_parts import staffing_from
+from app.token_parts import staff_tokens
 from security import totp
 from security.passwords import hash_password
 from security.secret import Secret
@@ -172,6 +174,8 @@ async def opened_desk(urls: DatabaseUrls, folder: Path) -> AsyncIterator[Desk]:
             handover=HandoverPorts((connector,), PUBLIC, settings.bank, settings.phone, facts_of_case),
             binding=bank.ports,
             compliance=CompliancePorts(folder, export_key, log_key.vkey()),
+            tokens=staff_tokens(settings, services.outbound),
+            staffing=staffing_from(settings, services.outbound),
             pages=page_settings(settings, parts),
             clocks=CaseClocks(),
         )
