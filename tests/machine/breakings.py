@@ -39,12 +39,14 @@ class Breaking:
     """`breaks` are the promises that may be the first to fall, `powers` those of the attacker that it takes.
 
     Powers are (account hijacked, victim gullible): who is the account's holder by theft breaks no promise as it.
+    `begins` is a beginning near the place, where the rest of the way is long.
     """
 
     says: str
     plant: Callable[[], AbstractContextManager[Any]]
     breaks: frozenset[Promise]
     powers: tuple[bool, bool] = (False, True)
+    begins: str | None = None
 
 
 def _link_as_bearer() -> AbstractContextManager[Any]:
@@ -203,12 +205,14 @@ BREAKINGS: Final[dict[str, Breaking]] = {
         _codes_open_high,
         frozenset({Promise.SECRET}),
         (True, True),
+        "relayed_locked",
     ),
     "step-up-by-another-customer": Breaking(
         "a step-up may name somebody else than the bound customer",
         lambda: _never_refused_for("other_customer"),
         frozenset({Promise.SECRET}),
         (True, True),
+        "relayed_in",
     ),
     "name-taken-for-the-account": Breaking(
         "an account is compared by its name of today", _name_is_identity, frozenset({Promise.RIGHT})
@@ -223,11 +227,13 @@ BREAKINGS: Final[dict[str, Breaking]] = {
         "a passkey may have been asked for by a copy of our pages",
         _passkey_of_any_place,
         frozenset({Promise.SECRET, Promise.RIGHT}),
+        begins="victim_in",
     ),
     "disowned-link-goes-on": Breaking(
         "who said that it was not them changes nothing for those inside",
         _disowned_goes_on,
         frozenset({Promise.ENDED}),
         (True, True),
+        "relayed_in",
     ),
 }

@@ -32,7 +32,7 @@ from tests.support.house import Blueprint
 
 WHO: Final = st.sampled_from(("victim", "attacker"))
 LINK: Final = st.sampled_from((VICTIM.name, ATTACKER.name))
-MORE: Final = st.sampled_from(("id", "id_high", "passkey", "victims_passkey", "victims_push", "victims_browser"))
+TYPED: Final = ("sms", "totp", "victims_sms")
 CLASSES: Final = st.sampled_from((DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY))
 WAITS: Final = st.sampled_from(
     ({"seconds": 20}, {"minutes": 6}, {"minutes": 16}, {"minutes": 35}, {"hours": 9}, {"hours": 25}, {"days": 91})
@@ -46,6 +46,7 @@ class BindingMachine(RuleBasedStateMachine):
     plan: ClassVar[Blueprint]
     seen: ClassVar[Counter[str]]
     powers: ClassVar[tuple[bool, bool] | None]
+    begins: ClassVar[str | None]
     world: World
 
     def __init__(self) -> None:
@@ -74,6 +75,7 @@ class BindingMachine(RuleBasedStateMachine):
     def it_begins(self, hijacked: bool, gullible: bool, beginning: str, relayed: str) -> None:
         if self.powers is not None:
             hijacked, gullible = self.powers
+        beginning = self.begins or beginning
         self._loop.run_until_complete(self._begin(hijacked, gullible, beginning, relayed))
 
     async def _begin(self, hijacked: bool, gullible: bool, beginning: str, relayed: str) -> None:
@@ -120,10 +122,13 @@ class BindingMachine(RuleBasedStateMachine):
         self._do(lambda: self.world.go("attacker", link, handle, proof))
 
     @precondition(lambda self: self.world.victim.keys or self.world.attacker.keys)
-    @rule(link=LINK, way=st.sampled_from(("victim", "attacker", "victims_passkey")))
-    def somebody_comes_back_by_a_passkey(self, link: str, way: str) -> None:
-        who = "attacker" if way == "victims_passkey" else way
-        self._do(lambda: self.world.come_back(who, way, link))
+    @rule(link=LINK, data=st.data())
+    def somebody_comes_back_by_a_passkey(self, link: str, data: st.DataObject) -> None:
+        world = self.world
+        taps = [(who, "passkey") for who in ("victim", "attacker") if world.browser(who).keys]
+        taps += [("attacker", "victims_passkey")] * (world.gullible and bool(world.victim.keys))
+        who, way = data.draw(st.sampled_from(taps))
+        self._do(lambda: world.come_back(who, way, link))
 
     # single acts of a way in
 
@@ -210,16 +215,17 @@ class BindingMachine(RuleBasedStateMachine):
     # in the room
 
     @precondition(lambda self: self.world.inside)
-    @rule(data=st.data(), way=MORE)
-    def somebody_steps_up(self, data: st.DataObject, way: str) -> None:
+    @rule(data=st.data())
+    def somebody_steps_up(self, data: st.DataObject) -> None:
         who = self._who_is_inside(data)
+        way = data.draw(st.sampled_from([one for one in self.world.ways_on(who) if one not in TYPED]))
         self._do(lambda: self.world.step_up(who, way))
 
     @precondition(lambda self: self.world.inside)
     @rule(data=st.data())
     def somebody_unlocks(self, data: st.DataObject) -> None:
         who = self._who_is_inside(data)
-        way = data.draw(st.sampled_from(self.world.proofs(who)))
+        way = data.draw(st.sampled_from(self.world.ways_on(who)))
         self._do(lambda: self.world.unlock(who, way))
 
     @precondition(lambda self: self.world.inside)
@@ -269,9 +275,11 @@ class BindingMachine(RuleBasedStateMachine):
         self._do(lambda: self.world.account_is(state))
 
 
-def machine_on(plan: Blueprint, seen: Counter[str], powers: tuple[bool, bool] | None = None) -> type[BindingMachine]:
+def machine_on(
+    plan: Blueprint, seen: Counter[str], powers: tuple[bool, bool] | None = None, begins: str | None = None
+) -> type[BindingMachine]:
     """A machine of its own for one test: it plays on copies of `plan` and counts what it saw in `seen`.
 
-    `powers` fixes whether the account is hijacked and the victim gullible, which else is drawn.
+    `powers` fixes whether the account is hijacked and the victim gullible, `begins` how it begins; else they are drawn.
     """
-    return type("BindingMachine", (BindingMachine,), {"plan": plan, "seen": seen, "powers": powers})
+    return type("BindingMachine", (BindingMachine,), {"plan": plan, "seen": seen, "powers": powers, "begins": begins})

@@ -45,5 +45,5 @@ def test_the_machine_finds_the_breaking(name: str, plan: Blueprint) -> None:
         CALM, max_examples=MOST_STORIES_TO_FIND, stateful_step_count=15, phases=[Phase.generate], derandomize=True
     )
     with breaking.plant(), pytest.raises(Broken) as broken:
-        run_state_machine_as_test(machine_on(plan, seen, breaking.powers), settings=thorough)
+        run_state_machine_as_test(machine_on(plan, seen, breaking.powers, breaking.begins), settings=thorough)
     assert broken.value.promise in breaking.breaks

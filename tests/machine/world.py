@@ -122,6 +122,15 @@ class World:
                 ways += ["victims_sms", "victims_email", "victims_push"] + ["victims_totp"] * bool(self.victim.secrets)
         return ways
 
+    def ways_on(self, who: str) -> list[str]:
+        """The same of what unlocks a room or raises its level."""
+        own = self.browser(who)
+        ways = ["id", "id_high", "sms"] + ["totp"] * bool(own.secrets) + ["passkey"] * bool(own.keys)
+        if who == "attacker":
+            ways += ["victims_browser"] + ["victims_sms", "victims_push"] * self.gullible
+            ways += ["victims_passkey"] * (self.gullible and bool(self.victim.keys))
+        return ways
+
     async def prove_handle(self, who: str, way: str) -> None:
         """`victims_browser`: the victim opens the attacker's own request and signs in; the rest is up to us."""
         browser, square = self.browser(who), self.ground.square
