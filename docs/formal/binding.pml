@@ -44,6 +44,18 @@
 #ifndef LISTED_RIGHTLY
 #define LISTED_RIGHTLY 1 /* a provider that asks on a second device counts as level 2 */
 #endif
+#ifndef WALLET_CODE
+#define WALLET_CODE 1   /* what a wallet has posted counts with the code that it gave to the browser on its own device */
+#endif
+#ifndef KEYS_TIED
+#define KEYS_TIED 1     /* a passkey proves the pair that it was made for, and raises no other room */
+#endif
+#ifndef KEYS_ADDRESSED
+#define KEYS_ADDRESSED 1 /* it brings back from links of its own account only */
+#endif
+#ifndef KEYS_PLACED
+#define KEYS_PLACED 1   /* its answer counts only for the page that it was asked on */
+#endif
 
 /* what the bank offers: 1 offers it */
 #ifndef SIGN_IN
@@ -60,6 +72,12 @@
 #endif
 #ifndef PUSHED
 #define PUSHED 1        /* the customer proved by approving on a second device */
+#endif
+#ifndef WALLET
+#define WALLET 1        /* the customer proved by a wallet, which posts its answer behind the browser's back */
+#endif
+#ifndef PASSKEY
+#define PASSKEY 1       /* made in a room at level 3; proves the customer, brings back, unlocks, steps up */
 #endif
 
 /* powers of the attacker: 0 denies it */
@@ -99,6 +117,8 @@ byte customer[2];
 byte level[2];
 bool locked[2];
 bool told[3];      /* by account: its rooms hold what an agent said of CV at level 3 */
+byte key_handle[2];   /* by person: the pair that the passkey on their device was made for */
+byte key_customer[2];
 
 #define SEES(b) (at[b] == inside && !locked[b] && told[handle[b]] && (customer[b] == CV || !PAIRED) && (level[b] >= 3 || !LEVELS))
 
@@ -168,16 +188,30 @@ inline typed(b) {
   asked[b] = nothing
 }
 
+/* The passkey of person p answers in browser b: it brings back, proves the customer, or raises the room. */
+inline tap(b, p) {
+  if
+  :: at[b] == started && (key_handle[p] == link[b] || !KEYS_ADDRESSED) ->
+     handle[b] = key_handle[p]; customer[b] = key_customer[p]; level[b] = 3; enter(b)
+  :: at[b] == handled && key_handle[p] == handle[b] -> customer[b] = key_customer[p]; level[b] = 3; asked[b] = nothing; at[b] = proved
+  :: at[b] == inside && (!KEYS_TIED || (key_handle[p] == handle[b] && key_customer[p] == customer[b])) ->
+     level[b] = 3; locked[b] = false; asked[b] = nothing
+  :: else
+  fi
+}
+
 /* What both may do. */
 inline anybody(b) {
   if
   :: at[b] == started && SIGN_IN -> asked[b] = request
   :: at[b] == started && MESSAGES -> asked[b] = message
-  :: at[b] == handled && REDIRECT -> asked[b] = request
+  :: at[b] == handled && (REDIRECT || WALLET) -> asked[b] = request
   :: at[b] == handled && PUSHED -> d_step { customer[b] = CUSTOMER_OF(b); level[b] = PUSH_WORTH; asked[b] = nothing; at[b] = proved }
-  :: at[b] == inside && REDIRECT -> asked[b] = request
+  :: at[b] == inside && (REDIRECT || WALLET) -> asked[b] = request
   :: at[b] == inside && locked[b] && TYPED -> asked[b] = (customer[b] == CV -> code_cv : code_ca)
   :: at[b] == inside && !locked[b] -> d_step { locked[b] = true; asked[b] = nothing }
+  :: PASSKEY && at[b] == inside && !locked[b] && level[b] >= 3 -> d_step { key_handle[b] = handle[b]; key_customer[b] = customer[b] }
+  :: PASSKEY && key_handle[b] != 0 -> d_step { tap(b, b) }
   :: at[b] != away -> d_step { forget(b) }  /* leaves, begins again, is too late, or is revoked */
   fi
 }
@@ -197,6 +231,8 @@ active proctype world() {
   :: asked[A] == request -> d_step { back(A, V, HV, CV) }
   /* and pastes it into his page */
   :: asked[A] == request && RELAYED -> d_step { back(A, V, HV, CV); back(A, A, HV, CV) }
+  /* her wallet has answered his request, and he comes back before her browser does, without its code */
+  :: asked[A] == request && at[A] != started && WALLET && !WALLET_CODE -> d_step { back(A, A, HV, CV) }
   :: asked[A] == request && RESPONSE_SEEN -> d_step { back(A, A, HV, CV) }
 
   /* A: either case */
@@ -216,6 +252,8 @@ active proctype world() {
   /* her request, which she pasted into his page, or which he read */
   :: asked[V] == request && (RELAYED || REQUEST_SEEN) -> d_step { back(V, A, HA, CA) }
   :: asked[V] == request && REQUEST_SEEN -> d_step { back(V, V, HA, CA) }
+  /* she taps on his copy of our page */
+  :: PASSKEY && RELAYED && !KEYS_PLACED && at[A] != away && key_handle[V] != 0 -> d_step { tap(A, V) }
   /* a link that opens: V's room is there once an agent has spoken in it */
   :: !SECRET_LINK && told[HV] -> d_step { forget(A); link[A] = HV; handle[A] = HV; customer[A] = CV; level[A] = 3; enter(A) }
   /* proofs that lie with the case */
@@ -227,7 +265,13 @@ active proctype world() {
   /* an agent says what the bank holds of V, to whoever stands there as V at level 3 */
   :: at[V] == inside && !locked[V] && customer[V] == CV && level[V] >= 3 -> told[handle[V]] = true
   :: at[A] == inside && !locked[A] && customer[A] == CV && level[A] >= 3 -> told[handle[A]] = true
-  /* V disowns every link to her contract */
-  :: at[A] == inside && customer[A] == CV -> d_step { forget(A) }
+  /* V disowns every link to her contract, and what was made in its rooms */
+  :: at[A] == inside && customer[A] == CV -> d_step {
+       forget(A);
+       if
+       :: key_customer[A] == CV -> key_handle[A] = 0; key_customer[A] = 0
+       :: else
+       fi
+     }
   od
 }

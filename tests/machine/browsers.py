@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 from uuid import UUID
 
 from app.actors import Customer
@@ -46,9 +45,9 @@ from app.sessions import service as sessions
 from app.sessions.models import Session
 from security import totp
 from security.secret import Secret
-from tests.machine.ground import NETWORK_OF_VISITORS, Callback, Ground, Person, Request
+from tests.machine.ground import NETWORK_OF_VISITORS, Ground, Person
+from tests.machine.providers import Callback, Request
 
-PROVIDERS: Final = ("id", "push")
 Tap = Callable[[dict[str, Any]], str]
 """What a person's device answers to a question of a passkey."""
 
@@ -108,7 +107,7 @@ class Browser:
             self.sessions.add(session.id)
 
     async def _leave(self, left: Leaving, site: str) -> Request:
-        self.pending = Request(site, parse_qs(urlsplit(left.url).query)["state"][0])
+        self.pending = Request(site, left.url)
         return self.pending
 
     async def start(self, slug: str) -> None:
@@ -162,26 +161,17 @@ class Browser:
         """Open an address of ours that a site sends browsers back to, whoever gave it to this one."""
         services, ports, session = self.ground.services, self.ground.ports, await self.session()
         session_id = session.id if session else None
-        if callback.site in PROVIDERS:
-            done = await identity_proof.finish_identity(
-                services,
-                ports,
-                provider=callback.site,
-                session_id=session_id,
-                state=callback.state,
-                code=callback.code,
-            )
-            await self._take(done.session_token)
+        told: dict[str, Any] = {
+            "session_id": session_id,
+            "state": callback.state,
+            "code": callback.code,
+            "issuer": callback.issuer,
+        }
+        if callback.site == "square":
+            await handle_proof.finish_sign_in(services, ports, connector=callback.site, **told)
             return
-        await handle_proof.finish_sign_in(
-            services,
-            ports,
-            connector=callback.site,
-            session_id=session_id,
-            state=callback.state,
-            code=callback.code,
-            issuer="https://square.example",
-        )
+        done = await identity_proof.finish_identity(services, ports, provider=callback.site, **told)
+        await self._take(done.session_token)
 
     async def confirm(self, *, looks: bool) -> None:
         """Whoever looks at the page confirms only the own account, and the identifier that was typed as the own."""

@@ -1,51 +1,48 @@
-"""Where the machine plays: one whole bank on SQLite, a network and two identity providers that keep to their protocols.
+"""Where the machine plays: one whole bank on SQLite, its network, the phones of its customers, and time.
 
-Network and providers do what the real ones do for a browser: they bind a code to the request that it answers (PKCE,
-nonce), give it to whoever approved in that browser, and take it once. Nothing here knows who is honest.
+The network does what a real one does for a browser: it binds a code to the request that it answers (PKCE), gives it to
+whoever approved in that browser, and takes it once. Nothing here knows who is honest.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
+import httpx2
 from sqlalchemy import select
 
 from app.actors import Staff
 from app.binding import code_delivery, notices
-from app.binding.identity_provider import (
-    IdentityAnswer,
-    IdentityRefused,
-    IdentityResult,
-    IdentityWish,
-    OfferedProvider,
-)
 from app.binding.pairs import customer_hash
 from app.binding.ports import BindingPorts
+from app.binding.wallet import REQUEST_TYP
+from app.binding.wallet_answers import keep_answer, request_for_wallet
 from app.cases.arriving import handle_hash
 from app.channels.ports import Departure, SignInAnswer, SignInFailed, SignInWish, Subject
 from app.database import reading, transaction
 from app.directory.port import CustomerRecord
 from app.notifications.senders import Senders
 from app.notifications.service import Work, claim, finish
-from app.permissions import Level
 from app.services import Services
 from app.sessions import rules as session_rules
 from app.sessions import service as sessions
 from security.tokens import new_token
-from tests.app.binding.bank import GIULIA, MARCO, Directory, Phone, SquareMessages
-from tests.support.house import Blueprint, House, open_house
+from tests.app.binding.outside import GIULIA, MARCO, Directory, Phone, SquareMessages
+from tests.app.binding.wallets import GIULIAS, MARCOS
+from tests.machine.providers import Callback, Login, Papers, Request, challenge_of, make_papers
+from tests.support.house import START, Blueprint, House, blueprint, open_house
 from tests.support.square import ISSUER
+from tests.support.wallet import WalletApp
 
 NETWORK_OF_VISITORS: Final = "203.0.113.0/24"
-STRONG, HIGH, PUSH = "strong", "high", "push"
 CODE: Final = re.compile(r"(?<!\d)\d{8}(?!\d)")
 REFERENCE: Final = re.compile(r"\b\w{4}-\w{4}-\w{4}\b")
 
@@ -56,6 +53,7 @@ class Person:
 
     name: str
     customer: CustomerRecord
+    fiscal_code: str
 
     @property
     def account(self) -> str:
@@ -63,25 +61,8 @@ class Person:
         return f"id-of-{self.name}"
 
 
-VICTIM: Final = Person("giulia", GIULIA)
-ATTACKER: Final = Person("marco", MARCO)
-
-
-@dataclass(frozen=True)
-class Request:
-    """An authorization request as it stands in an address bar: whoever opens it is asked to approve it."""
-
-    site: str
-    state: str
-
-
-@dataclass(frozen=True)
-class Callback:
-    """What comes back of it: an address of ours, to be opened by any browser."""
-
-    site: str
-    state: str
-    code: str
+VICTIM: Final = Person("giulia", GIULIA, GIULIAS)
+ATTACKER: Final = Person("marco", MARCO, MARCOS)
 
 
 @dataclass
@@ -104,9 +85,9 @@ class Square:
         return issuer == ISSUER
 
     def approve(self, request: Request, account: str) -> Callback:
-        code = new_token()
-        self.codes[code] = account, self.asked[request.state]
-        return Callback(request.site, request.state, code)
+        code, state = new_token(), request.part("state")
+        self.codes[code] = account, self.asked[state]
+        return Callback("square", state, code, ISSUER)
 
     async def finish(self, _services: Services, answer: SignInAnswer) -> Subject:
         account, challenge = self.codes.pop(answer.code, ("", ""))
@@ -116,36 +97,51 @@ class Square:
 
 
 @dataclass
-class Provider:
-    """An identity provider; `acr` is given by how the person approved, never by who asks."""
+class Telephones(Phone):
+    """Texts and mails in the order of their coming; `thief_since` once the victim's number rings elsewhere."""
 
-    name: str
-    asked: dict[str, tuple[str, str]] = field(default_factory=dict)
-    codes: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    clock: Callable[[], datetime] = lambda: START
+    came: list[tuple[str, str, datetime]] = field(default_factory=list)
+    thief_since: datetime | None = None
 
-    def prepare(self) -> Mapping[str, str]:
-        return {}
+    async def send_sms(self, to: str, text: str) -> None:
+        self.came.append((to, text, self.clock()))
 
-    async def begin(self, wish: IdentityWish) -> str:
-        self.asked[wish.state] = wish.nonce, wish.code_challenge
-        return f"https://{self.name}.example/authorize?state={wish.state}"
+    async def send_mail(self, to: str, _subject: str, text: str) -> None:
+        self.came.append((to, text, self.clock()))
 
-    def approve(self, request: Request, customer: CustomerRecord, acr: str) -> Callback:
-        code = new_token()
-        self.codes[code] = request.state, customer.customer_number, acr
-        return Callback(request.site, request.state, code)
+    def texts(self, *places: str | None, by_thief: bool = False) -> list[str]:
+        """What came to these numbers and addresses, as their owner, or the thief of her number, has it on a screen."""
+        return [text for to, text, at in self.came if to in places and self._is_stolen(to, at) == by_thief]
 
-    async def finish(self, answer: IdentityAnswer) -> IdentityResult:
-        state, number, acr = self.codes.pop(answer.code, ("", "", ""))
-        nonce, challenge = self.asked.get(state, ("", ""))
-        if not number or challenge_of(answer.code_verifier) != challenge:
-            raise IdentityRefused("invalid_grant")
-        return IdentityResult(number, acr, nonce, self.name)
+    def _is_stolen(self, to: str, at: datetime) -> bool:
+        return to == VICTIM.customer.phone and self.thief_since is not None and at >= self.thief_since
 
 
-def challenge_of(verifier: str) -> str:
-    """S256 (RFC 7636)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+@dataclass(frozen=True)
+class WalletDoor:
+    """The public door's two addresses for wallets, without HTTP in between."""
+
+    services: Services
+    ports: BindingPorts
+
+    async def get(self, url: str) -> httpx2.Response:
+        """The request object behind a link."""
+        provider, state = _in_path(url)
+        signed = await request_for_wallet(self.services, self.ports, provider=provider, state=state)
+        return httpx2.Response(200, text=signed, headers={"content-type": f"application/{REQUEST_TYP}"})
+
+    async def post(self, url: str, *, content: str, headers: Mapping[str, str]) -> httpx2.Response:
+        """Take an answer; gives what the browser must open."""
+        provider, state = _in_path(url)
+        fields = dict(parse_qsl(content))
+        go_on = await keep_answer(self.services, self.ports, provider=provider, state=state, fields=fields)
+        return httpx2.Response(200, json={"redirect_uri": go_on})
+
+
+def _in_path(url: str) -> tuple[str, str]:
+    _, _, provider, _, state = urlsplit(url).path.split("/")
+    return provider, state
 
 
 @dataclass
@@ -156,8 +152,10 @@ class Ground:
     ports: BindingPorts
     square: Square
     messages: SquareMessages
-    phone: Phone
-    providers: dict[str, Provider]
+    phone: Telephones
+    logins: Mapping[str, Login]
+    papers: Papers
+    wallets: dict[str, WalletApp] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     handles: dict[bytes, str] = field(default_factory=dict)
     customers: dict[bytes, str] = field(default_factory=dict)
@@ -202,8 +200,13 @@ class Ground:
 
     async def rows(self, model: type[Any]) -> list[Any]:
         """Every row of a table, oldest first."""
+        [found] = await self.tables(model)
+        return found
+
+    async def tables(self, *models: type[Any]) -> list[list[Any]]:
+        """The same of several tables."""
         async with reading(self.services) as db:
-            return list((await db.execute(select(model).order_by(model.id))).scalars())
+            return [list((await db.execute(select(one).order_by(one.id))).scalars()) for one in models]
 
     async def row(self, model: type[Any], row_id: UUID) -> Any:
         async with reading(self.services) as db:
@@ -213,18 +216,25 @@ class Ground:
         """The newest code in the direct messages of an account."""
         return newest(CODE, [text for to, text, _ in self.messages.sent if to == account])
 
-    def newest_code(self, method: str, customer: CustomerRecord) -> str | None:
+    def newest_code(self, method: str, customer: CustomerRecord, *, by_thief: bool = False) -> str | None:
         """The newest code that a customer's phone or mailbox got."""
-        return newest(CODE, self._texts(method, customer))
+        place = customer.phone if method == "sms" else customer.email
+        return newest(CODE, self.phone.texts(place, by_thief=by_thief))
 
     def newest_reference(self, customer: CustomerRecord) -> str | None:
         """What the newest notice lets its reader say "this was not me" with."""
-        return newest(REFERENCE, self._texts("sms", customer) + self._texts("email", customer))
+        return newest(REFERENCE, self.phone.texts(customer.phone, customer.email))
 
-    def _texts(self, method: str, customer: CustomerRecord) -> list[str]:
-        if method == "sms":
-            return [text for to, text in self.phone.sms if to == customer.phone]
-        return [text for to, _, text in self.phone.mails if to == customer.email]
+    async def from_wallet(self, request: Request, person: Person) -> Callback:
+        """A person's wallet answers a request; gives the address that the browser on that device opens next."""
+        now = self.services.clock()
+        if person.name not in self.wallets:
+            door = cast(httpx2.AsyncClient, WalletDoor(self.services, self.ports))
+            self.wallets[person.name] = WalletApp([self.papers.access], now, door)
+        wallet = self.wallets[person.name]
+        wallet.now, wallet.credential = now, self.papers.credential(wallet, person.fiscal_code, now)
+        back = Request(request.site, await wallet.answer(request.address))
+        return Callback(request.site, back.part("state"), back.part("code"))
 
 
 def newest(shape: re.Pattern[str], texts: list[str]) -> str | None:
@@ -233,24 +243,37 @@ def newest(shape: re.Pattern[str], texts: list[str]) -> str | None:
     return found[-1] if found else None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A prepared bank, copied for each story."""
+
+    house: Blueprint
+    papers: Papers
+
+
+async def plan_in(folder: Path, listed_push: str = "{}") -> Plan:
+    """Prepare one; `listed_push` are the acr of the push provider that its settings list as relay-resistant."""
+    papers = make_papers(folder / "bank", listed_push)
+    return Plan(await blueprint("sqlite", folder, None), papers)
+
+
 @contextlib.asynccontextmanager
-async def open_ground(plan: Blueprint, folder: Path) -> AsyncIterator[Ground]:
-    """A fresh bank with both complaints. `id` is bound to our origin, `push` asks on a second device: not listed."""
-    async with open_house(plan, folder, None) as house:
-        square, messages, phone = Square(), SquareMessages(), Phone()
-        providers = {name: Provider(name) for name in ("id", "push")}
+async def open_ground(plan: Plan, folder: Path) -> AsyncIterator[Ground]:
+    """A fresh bank with both complaints."""
+    async with open_house(plan.house, folder, None) as house:
+        square, messages, phone = Square(), SquareMessages(), Telephones(clock=house.clock)
+        connectors = (replace(house.connector, sign_in=square, direct_messages=messages),)
+        offered = plan.papers.open(connectors, house.clock)
         ports = BindingPorts(
             bank="Banca Esempio",
             host="chat.bancaesempio.example",
             public_url="https://chat.bancaesempio.example",
-            connectors=(replace(house.connector, sign_in=square, direct_messages=messages),),
-            directory=Directory([GIULIA, MARCO]),
+            connectors=connectors,
+            directory=Directory([GIULIA, MARCO], named={GIULIAS: "C-1001", MARCOS: "C-1002"}),
             senders=Senders(phone, phone),
-            providers=(
-                OfferedProvider("id", "Identity", providers["id"], {STRONG: Level.L3, HIGH: Level.L4}),
-                OfferedProvider("push", "Push", providers["push"], {}, approval="push"),
-            ),
+            providers=offered.providers,
         )
-        ground = Ground(house, ports, square, messages, phone, providers)
+        house.services.policy = offered.policy
+        ground = Ground(house, ports, square, messages, phone, offered.logins, plan.papers)
         await ground.complaints()
         yield ground

@@ -11,42 +11,55 @@ import contextlib
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from app.channels.ports import AccountState
 from app.conversations.models import Conversation
 from app.permissions import DataClass
-from tests.machine import promises
-from tests.machine.ground import ATTACKER, VICTIM, Request, open_ground
-from tests.machine.world import (
-    OWN_PROOFS,
-    OWN_WAYS_TO_A_HANDLE,
-    NothingToShow,
-    World,
-)
-from tests.support.house import Blueprint
+from tests.machine import promises, turns
+from tests.machine.beginnings import BEGINNINGS
+from tests.machine.ground import ATTACKER, VICTIM, Plan, open_ground
+from tests.machine.promises import Promise
+from tests.machine.providers import Request
+from tests.machine.world import OWN_PROOFS, OWN_WAYS_TO_A_HANDLE, NothingToShow, World
 
 WHO: Final = st.sampled_from(("victim", "attacker"))
 LINK: Final = st.sampled_from((VICTIM.name, ATTACKER.name))
 TYPED: Final = ("sms", "totp", "victims_sms")
+ACTS_INSIDE: Final = ("write", "enrol", "passkey", "leave", "revoke", "unlock", "id", "push", "wallet")
 CLASSES: Final = st.sampled_from((DataClass.CASE, DataClass.ACCOUNT, DataClass.IDENTITY))
 WAITS: Final = st.sampled_from(
-    ({"seconds": 20}, {"minutes": 6}, {"minutes": 16}, {"minutes": 35}, {"hours": 9}, {"hours": 25}, {"days": 91})
+    (
+        {"seconds": 20},
+        {"minutes": 6},
+        {"minutes": 16},
+        {"minutes": 35},
+        {"hours": 9},
+        {"hours": 25},
+        {"hours": 73},
+        {"days": 91},
+    )
 )
-BEGINNINGS: Final = ("apart", "victim_in", "attacker_in", "both_in", "relayed_in", "relayed_locked")
+
+CALM: Final = settings(
+    database=None, deadline=None, report_multiple_bugs=False, print_blob=False, suppress_health_check=list(HealthCheck)
+)
 
 
 class BindingMachine(RuleBasedStateMachine):
-    """One run of one story. `plan` and `seen` are set by whoever makes a class of it (`machine_on`)."""
+    """One run of one story. What is not its own is set by whoever makes a class of it (`machine_on`)."""
 
-    plan: ClassVar[Blueprint]
+    plan: ClassVar[Plan]
     seen: ClassVar[Counter[str]]
     powers: ClassVar[tuple[bool, bool] | None]
     begins: ClassVar[str | None]
+    watched: ClassVar[Promise | None]
     world: World
 
     def __init__(self) -> None:
@@ -69,7 +82,7 @@ class BindingMachine(RuleBasedStateMachine):
     @initialize(
         hijacked=st.booleans(),
         gullible=st.booleans(),
-        beginning=st.sampled_from(BEGINNINGS),
+        beginning=st.sampled_from(sorted(BEGINNINGS)),
         relayed=st.sampled_from(("victims_sms", "victims_email", "victims_push")),
     )
     def it_begins(self, hijacked: bool, gullible: bool, beginning: str, relayed: str) -> None:
@@ -81,26 +94,13 @@ class BindingMachine(RuleBasedStateMachine):
     async def _begin(self, hijacked: bool, gullible: bool, beginning: str, relayed: str) -> None:
         ground = await self._open.enter_async_context(open_ground(self.plan, Path(self._folder)))
         self.world = World(ground, hijacked, gullible, self.seen)
-        if beginning in {"victim_in", "both_in", "relayed_in", "relayed_locked"}:
-            await self.world.go("victim", VICTIM.name, "sign_in", "id_high")
-            await self.world.each(lambda: self.world.write("victim"))
-            for data_class in (DataClass.ACCOUNT, DataClass.IDENTITY):
-                room = (await ground.rows(Conversation))[0]
-                await self.world.agent_posts(room.id, data_class)
-        if beginning == "victim_in":
-            await self.world.each(self.world.victim.add_passkey)
-        if beginning in {"attacker_in", "both_in"}:
-            await self.world.go("attacker", ATTACKER.name, "sign_in", "id_high")
-        if beginning in {"relayed_in", "relayed_locked"}:
-            link, way = (VICTIM.name, "as_victim") if hijacked else (ATTACKER.name, "sign_in")
-            await self.world.go("attacker", link, way, relayed)
-        if beginning == "relayed_locked":
-            await self.world.pass_by(swept=True, minutes=20)
+        self.seen["stories"] += 1
+        await BEGINNINGS[beginning](self.world, relayed)
 
     @invariant()
     def every_promise_holds(self) -> None:
         if hasattr(self, "world"):
-            self._loop.run_until_complete(promises.check(self.world))
+            self._loop.run_until_complete(promises.check(self.world, self.watched))
 
     # whole ways
 
@@ -124,11 +124,21 @@ class BindingMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.victim.keys or self.world.attacker.keys)
     @rule(link=LINK, data=st.data())
     def somebody_comes_back_by_a_passkey(self, link: str, data: st.DataObject) -> None:
+        who, way = data.draw(st.sampled_from(self._taps()))
+        self._do(lambda: self.world.come_back(who, way, link))
+
+    @precondition(lambda self: any(who == "attacker" for who, _ in self._taps()))
+    @rule()
+    def the_attacker_taps_at_every_link(self) -> None:
+        for who, way in self._taps():
+            for link in (ATTACKER.name, VICTIM.name) if who == "attacker" else ():
+                self._do(partial(self.world.come_back, who, way, link))
+                self.every_promise_holds()
+
+    def _taps(self) -> list[tuple[str, str]]:
         world = self.world
         taps = [(who, "passkey") for who in ("victim", "attacker") if world.browser(who).keys]
-        taps += [("attacker", "victims_passkey")] * (world.gullible and bool(world.victim.keys))
-        who, way = data.draw(st.sampled_from(taps))
-        self._do(lambda: world.come_back(who, way, link))
+        return taps + [("attacker", "victims_passkey")] * (world.gullible and bool(world.victim.keys))
 
     # single acts of a way in
 
@@ -166,7 +176,7 @@ class BindingMachine(RuleBasedStateMachine):
         self._do(leave)
 
     @precondition(lambda self: self.world.underway)
-    @rule(who=WHO, site=st.sampled_from(("id", "push")))
+    @rule(who=WHO, site=st.sampled_from(("id", "push", "wallet")))
     def somebody_leaves_for_a_provider(self, who: str, site: str) -> None:
         self._do(lambda: self.world.browser(who).identify(site))
 
@@ -176,7 +186,7 @@ class BindingMachine(RuleBasedStateMachine):
         """Her own, or one that the attacker sent her; she signs in as herself."""
 
         async def approve() -> None:
-            await self.world.lure(self.world.answered(self._pending(owner), VICTIM))
+            await self.world.lure(await self.world.answered(self._pending(owner), VICTIM))
 
         self._do(approve)
 
@@ -191,7 +201,8 @@ class BindingMachine(RuleBasedStateMachine):
 
         async def approve() -> None:
             mine = opener == "attacker" or owner == "victim"
-            callback = self.world.answered(self._pending(owner), ATTACKER, hijacked=self.world.hijacked and mine)
+            hijacked = self.world.hijacked and mine
+            callback = await self.world.answered(self._pending(owner), ATTACKER, hijacked=hijacked)
             await (self.world.attacker if mine else self.world.victim).follow(callback)
 
         self._do(approve)
@@ -215,21 +226,33 @@ class BindingMachine(RuleBasedStateMachine):
     # in the room
 
     @precondition(lambda self: self.world.inside)
-    @rule(data=st.data())
-    def somebody_steps_up(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), raises=st.booleans())
+    def somebody_goes_on(self, data: st.DataObject, raises: bool) -> None:
+        """To more than they have, or back into what is locked."""
         who = self._who_is_inside(data)
-        way = data.draw(st.sampled_from([one for one in self.world.ways_on(who) if one not in TYPED]))
-        self._do(lambda: self.world.step_up(who, way))
+        way = data.draw(st.sampled_from(self._ways_on(who, raises=raises)))
+        self._do(partial(self.world.step_up if raises else self.world.unlock, who, way))
+
+    @precondition(lambda self: "attacker" in self.world.inside)
+    @rule()
+    def the_attacker_tries_every_way_to_more(self) -> None:
+        self._try_every_way_on(raises=True)
+
+    @precondition(lambda self: "attacker" in self.world.inside)
+    @rule()
+    def the_attacker_tries_every_way_back(self) -> None:
+        self._try_every_way_on(raises=False)
+
+    def _try_every_way_on(self, *, raises: bool) -> None:
+        for way in self._ways_on("attacker", raises=raises):
+            self._do(partial(self.world.step_up if raises else self.world.unlock, "attacker", way))
+            self.every_promise_holds()
+
+    def _ways_on(self, who: str, *, raises: bool) -> list[str]:
+        return [way for way in self.world.ways_on(who) if not (raises and way in TYPED)]
 
     @precondition(lambda self: self.world.inside)
-    @rule(data=st.data())
-    def somebody_unlocks(self, data: st.DataObject) -> None:
-        who = self._who_is_inside(data)
-        way = data.draw(st.sampled_from(self.world.ways_on(who)))
-        self._do(lambda: self.world.unlock(who, way))
-
-    @precondition(lambda self: self.world.inside)
-    @rule(data=st.data(), act=st.sampled_from(("write", "enrol", "passkey", "leave", "revoke", "id", "push")))
+    @rule(data=st.data(), act=st.sampled_from(ACTS_INSIDE))
     def somebody_in_a_room_acts(self, data: st.DataObject, act: str) -> None:
         who = self._who_is_inside(data)
         browser = self.world.browser(who)
@@ -239,6 +262,7 @@ class BindingMachine(RuleBasedStateMachine):
             "passkey": browser.add_passkey,
             "leave": browser.leave,
             "revoke": browser.revoke,
+            "unlock": lambda: browser.unlock_by("id"),
         }
         self._do(acts.get(act, lambda: browser.step_up(act)))
 
@@ -248,38 +272,55 @@ class BindingMachine(RuleBasedStateMachine):
     @rule(data_class=CLASSES)
     def the_agent_answers_in_every_room(self, data_class: DataClass) -> None:
         for room in self._ask(self.world.ground.rows(Conversation)):
-            self._do(lambda room=room: self.world.agent_posts(room.id, data_class))  # type: ignore[misc]
+            self._do(partial(turns.agent_posts, self.world, room.id, data_class))
 
-    # ends, and time
+    @rule()
+    def the_agent_is_talked_into_calling_an_account_a_case(self) -> None:
+        for room in self._ask(self.world.ground.rows(Conversation)):
+            self._do(partial(turns.agent_posts, self.world, room.id, DataClass.CASE, persuaded=True))
+
+    # ends, thieves, and time
 
     @rule()
     def the_victim_says_this_was_not_me(self) -> None:
-        self._do(self.world.disown)
+        self._do(lambda: turns.disown(self.world))
 
     @rule(choice=st.integers(0, 3))
     def the_bank_revokes(self, choice: int) -> None:
-        bindings = self._ask(self.world.bindings_in_force())
+        bindings = self._ask(turns.bindings_in_force(self.world))
         if bindings:
-            self._do(lambda: self.world.bank_revokes(bindings[choice % len(bindings)]))
+            self._do(lambda: turns.bank_revokes(self.world, bindings[choice % len(bindings)]))
 
     @rule(amount=WAITS, swept=st.booleans())
     def time_passes(self, amount: dict[str, float], swept: bool) -> None:
-        self._do(lambda: self.world.pass_by(swept=swept, **amount))
+        self._do(lambda: turns.pass_by(self.world, swept=swept, **amount))
 
-    @rule()
-    def names_change_hands(self) -> None:
-        self._do(self.world.rename)
-
-    @rule(state=st.sampled_from((AccountState.GONE, AccountState.SUSPENDED)))
-    def the_network_says_that_the_account_is_no_more(self, state: AccountState) -> None:
-        self._do(lambda: self.world.account_is(state))
+    @rule(data=st.data())
+    def something_happens_outside(self, data: st.DataObject) -> None:
+        """Names change hands, an account is no more or comes back to its owner, a telephone is taken."""
+        happenings: dict[str, Callable[[], Awaitable[object]]] = {
+            "renamed": lambda: turns.rename(self.world),
+            "gone": lambda: turns.account_is(self.world, AccountState.GONE),
+            "suspended": lambda: turns.account_is(self.world, AccountState.SUSPENDED),
+        }
+        if self.world.hijacked:
+            happenings["back"] = lambda: turns.she_gets_her_account_back(self.world)
+        if self.world.ground.phone.thief_since is None:
+            happenings["taken"] = lambda: turns.telephone_is_taken(self.world)
+        self._do(happenings[data.draw(st.sampled_from(sorted(happenings)))])
 
 
 def machine_on(
-    plan: Blueprint, seen: Counter[str], powers: tuple[bool, bool] | None = None, begins: str | None = None
+    plan: Plan,
+    seen: Counter[str],
+    powers: tuple[bool, bool] | None = None,
+    begins: str | None = None,
+    watched: Promise | None = None,
 ) -> type[BindingMachine]:
     """A machine of its own for one test: it plays on copies of `plan` and counts what it saw in `seen`.
 
     `powers` fixes whether the account is hijacked and the victim gullible, `begins` how it begins; else they are drawn.
+    With `watched` nothing but this promise is asked for.
     """
-    return type("BindingMachine", (BindingMachine,), {"plan": plan, "seen": seen, "powers": powers, "begins": begins})
+    given = {"plan": plan, "seen": seen, "powers": powers, "begins": begins, "watched": watched}
+    return type("BindingMachine", (BindingMachine,), given)

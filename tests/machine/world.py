@@ -1,46 +1,48 @@
-"""What people do in the machine: the victim, the attacker, the bank, and time.
+"""What the two people of the machine do: the victim, and the attacker. (`turns` has the bank, the network and time.)
 
 The victim does whatever a message or a page asks of her in her own browser: she opens any address, signs in there as
-herself, approves. Where she is `gullible` she also types her codes into the attacker's copy of our pages and approves
-what her telephone asks. She looks at the confirmation page before she confirms. Where her account is `hijacked` the
-attacker can sign in with it and read its messages.
+herself, approves. Where she is `gullible` she also types her codes into the attacker's copy of our pages, approves
+what her telephone asks, and pastes the addresses that come back. She looks at the confirmation page before she
+confirms. Where her account is `hijacked` the attacker can sign in with it and read its messages.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from app.binding import account_watch, revoking, sweeping
 from app.binding.models import Binding
-from app.binding.rules import BindingState
-from app.channels.ports import AccountNow, AccountState
-from app.conversations import sweeping as room_sweeps
 from app.conversations.models import Conversation
-from app.conversations.posting import post_message
-from app.database import transaction
 from app.errors import RiserboError, Unavailable
-from app.permissions import DataClass
 from app.sessions.models import Session
+from security.tokens import new_token
 from tests.machine.browsers import Browser, Tap
-from tests.machine.ground import ATTACKER, HIGH, PUSH, STRONG, VICTIM, Callback, Ground, Person, Request
+from tests.machine.ground import ATTACKER, VICTIM, Ground, Person
+from tests.machine.providers import HIGH, STRONG, Callback, Request
 
-T = TypeVar("T")
 OWN_WAYS_TO_A_HANDLE: Final = ("sign_in", "direct_message")
-STOLEN_WAYS_TO_A_HANDLE: Final = ("as_victim", "victims_message", "victims_browser")
-OWN_PROOFS: Final = ("sms", "email", "totp", "id", "id_high", "push")
+STOLEN_WAYS_TO_A_HANDLE: Final = ("as_victim", "victims_message", "victims_browser", "victims_code")
+OWN_PROOFS: Final = ("sms", "email", "totp", "id", "id_high", "push", "wallet")
 STOLEN_PROOFS: Final = (
     "victims_sms",
     "victims_email",
     "victims_totp",
     "victims_push",
     "victims_browser",
+    "victims_code",
+    "victims_session",
+    "victims_wallet",
+    "victims_wallet_browser",
     "kept_totp",
     "victims_passkey",
 )
+Again = Callable[[], Awaitable[Request]]
+"""Leave once more for the same site."""
 COPY: Final = "https://chat.bancaesempio.example.copied.example"
 """Where the attacker's copy of our pages stands."""
 
@@ -53,18 +55,25 @@ class NothingToShow(RiserboError):
 
 @dataclass(frozen=True)
 class Said:
-    """A message as it was written: by whom, in whose room, while which session was in it."""
+    """A message as it was written: by whom, in whose room, while which session was in it.
+
+    `held` is what tells of an account, whatever its class says.
+    """
 
     by: str
     customer: str
     session_id: UUID | None
+    held: bool = False
 
 
 @dataclass
 class World:
-    """`may_be_victim` once the attacker holds the victim's account, or she has typed its code into his page.
+    """`held_at` is when the attacker last could show the victim's account without having it now.
 
-    `inside` and `underway` say who had a room, or an attempt, when the promises were last asked for.
+    So he does after she has typed its code into his page, or has got it back. `gone_at` and `learned_at` are when the
+    network last told the bank that nobody has it any more, and that something is new with it. `signed_in` is when she
+    first signed in at the provider `id`, where a session stays open. `inside` and `underway` say who had a room, or an attempt, when the promises
+    were last asked for.
     """
 
     ground: Ground
@@ -73,15 +82,40 @@ class World:
     seen: Counter[str]
     victim: Browser = field(init=False)
     attacker: Browser = field(init=False)
-    may_be_victim: bool = field(init=False)
+    held_at: datetime | None = None
+    gone_at: datetime | None = None
+    learned_at: datetime | None = None
+    signed_in: datetime | None = None
     said: dict[str, Said] = field(default_factory=dict)
-    disowned: set[UUID] = field(default_factory=set)
+    disowned: dict[UUID, datetime] = field(default_factory=dict)
     inside: set[str] = field(default_factory=set)
     underway: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.victim, self.attacker = Browser(self.ground, VICTIM), Browser(self.ground, ATTACKER)
-        self.may_be_victim = self.hijacked
+
+    @property
+    def now(self) -> datetime:
+        return self.ground.services.clock()
+
+    def held_account(self, at: datetime) -> bool:
+        """Whether the attacker could show the victim's account at this moment."""
+        return self.hijacked or (self.held_at is not None and at <= self.held_at)
+
+    def may_answer_as_victim(self, proved_at: datetime | None) -> bool:
+        """Whether who held her account once may still be let in, by whatever was proved at this moment.
+
+        An attempt that was under way may be finished, news or no news; it lasts half an hour.
+        """
+        if self.hijacked:
+            return True
+        if self.held_at is None or proved_at is None:
+            return False
+        lifetimes = self.ground.services.policy.lifetimes
+        if proved_at < self.held_at + lifetimes.attempt:
+            return True
+        told = self.learned_at is not None and self.held_at < self.learned_at <= proved_at
+        return proved_at < self.held_at + lifetimes.handle_again and not told
 
     def browser(self, who: str) -> Browser:
         return self.victim if who == "victim" else self.attacker
@@ -107,7 +141,8 @@ class World:
         """What this person could try now, and not be stopped by having nothing to show."""
         ways = list(OWN_WAYS_TO_A_HANDLE)
         if who == "attacker":
-            ways += ["victims_browser"] + ["as_victim"] * self.hijacked
+            ways += ["victims_browser", "sent_to_her"]
+            ways += ["as_victim"] * self.hijacked + ["victims_code"] * self.gullible
             ways += ["victims_message"] * (self.hijacked or self.gullible)
         return ways
 
@@ -116,38 +151,59 @@ class World:
         ways = [way for way in OWN_PROOFS if way != "totp"] + ["totp"] * bool(self.browser(who).secrets)
         ways += ["passkey"] * bool(self.browser(who).keys)
         if who == "attacker":
-            ways += ["victims_browser"] + ["kept_totp"] * bool(self.attacker.secrets)
-            ways += ["victims_passkey"] * (self.gullible and bool(self.victim.keys))
+            ways += self._stolen() + ["kept_totp"] * bool(self.attacker.secrets)
             if self.gullible:
-                ways += ["victims_sms", "victims_email", "victims_push"] + ["victims_totp"] * bool(self.victim.secrets)
+                ways += ["victims_email"] + ["victims_totp"] * bool(self.victim.secrets)
         return ways
 
     def ways_on(self, who: str) -> list[str]:
         """The same of what unlocks a room or raises its level."""
         own = self.browser(who)
-        ways = ["id", "id_high", "sms"] + ["totp"] * bool(own.secrets) + ["passkey"] * bool(own.keys)
-        if who == "attacker":
-            ways += ["victims_browser"] + ["victims_sms", "victims_push"] * self.gullible
-            ways += ["victims_passkey"] * (self.gullible and bool(self.victim.keys))
+        ways = ["id", "id_high", "wallet", "sms"] + ["totp"] * bool(own.secrets) + ["passkey"] * bool(own.keys)
+        return ways + (self._stolen() if who == "attacker" else [])
+
+    def _stolen(self) -> list[str]:
+        thief = self.ground.phone.thief_since is not None
+        ways = ["victims_browser", "victims_wallet", "victims_wallet_browser", "sent_to_her"]
+        ways += ["victims_session"] * (self._left_open() is not None)
+        ways += ["victims_sms"] * (self.gullible or thief)
+        if self.gullible:
+            ways += ["victims_push", "victims_code"] + ["victims_passkey"] * bool(self.victim.keys)
         return ways
 
+    def _left_open(self) -> datetime | None:
+        """When the victim signed in at `id` on a computer that is not hers alone; long enough ago to be told apart."""
+        old_enough = self.signed_in is not None and self.signed_in <= self.now - timedelta(minutes=2)
+        return self.signed_in if old_enough else None
+
     async def prove_handle(self, who: str, way: str) -> None:
-        """`victims_browser`: the victim opens the attacker's own request and signs in; the rest is up to us."""
+        """`victims_browser`: the victim opens the attacker's own request and signs in; the rest is up to us.
+
+        `sent_to_her`: he signs in as himself, and she opens what comes back.
+        """
         browser, square = self.browser(who), self.ground.square
-        name = square.names[(VICTIM if way in STOLEN_WAYS_TO_A_HANDLE else browser.owner).account]
+        whose = VICTIM if way in STOLEN_WAYS_TO_A_HANDLE else browser.owner
+        name = square.names[whose.account]
         if way in {"direct_message", "victims_message"}:
             await browser.ask_handle(name, "direct_message")
             await browser.type_handle_code(self._message_code(who, stolen=way == "victims_message"))
             return
-        request = await browser.ask_handle(name, "sign_in")
-        assert request is not None
-        if way == "victims_browser":
-            await self.lure(square.approve(request, VICTIM.account))
-            return
         if way == "as_victim" and not self.hijacked:
             raise NothingToShow
-        account = VICTIM.account if way == "as_victim" else browser.owner.account
-        await browser.follow(square.approve(request, account))
+
+        async def leave() -> Request:
+            request = await browser.ask_handle(name, "sign_in")
+            assert request is not None
+            return request
+
+        request = await leave()
+        callback = square.approve(request, whose.account)
+        if way == "victims_browser":
+            await self.lure(callback)
+        elif way == "victims_code":
+            await self.put_in(callback, leave)
+        else:
+            await (self.victim if way == "sent_to_her" else browser).follow(callback)
 
     def _message_code(self, who: str, *, stolen: bool) -> str:
         """The newest code in a direct message, as far as this person can come by it."""
@@ -156,7 +212,7 @@ class World:
         if not (self.hijacked or self.gullible):
             raise NothingToShow
         code = _shown(self.ground.newest_message_to(VICTIM.account))
-        self.may_be_victim = True
+        self.held_at = self.now
         return code
 
     async def prove_customer(self, who: str, way: str) -> None:
@@ -169,19 +225,39 @@ class World:
             await browser.ask_code(method, whose.customer.customer_number)
             await browser.type_code(self.code_of(who, way))
             return
-        request = await browser.identify(_site(method))
-        await self.approve(who, way, request)
+        await self.approve(who, way, lambda: browser.identify(_site(method)))
 
-    async def approve(self, who: str, way: str, request: Request) -> None:
-        """Somebody signs in at the provider: in the browser that asked, on a telephone, or in the victim's browser."""
-        if way == "victims_push" and not self.gullible:
+    async def approve(self, who: str, way: str, leave: Again) -> None:
+        """Somebody leaves for a provider, and somebody approves there: in that browser, on a telephone, in hers."""
+        if way in {"victims_push", "victims_code"} and not self.gullible:
             raise NothingToShow
-        acr = {"push": PUSH, "victims_push": PUSH, "id": STRONG}.get(way, HIGH)
-        callback = self.ground.providers[request.site].approve(request, self._whose(who, way).customer, acr)
-        if way == "victims_browser":
-            await self.lure(callback)
+        request, whose = await leave(), self._whose(who, way)
+        if way == "victims_session":
+            left_open, number = _there(self._left_open()), VICTIM.customer.customer_number
+            callback = self.ground.logins[request.site].approve(request, number, HIGH, left_open)
         else:
-            await self.browser(who).follow(callback)
+            callback = await self.answered(request, whose, acr=STRONG if way == "id" else HIGH)
+        if way == "victims_wallet":
+            # her wallet has answered, and he comes back before her browser does: all that he lacks is its code
+            with suppress(RiserboError):
+                await self.attacker.follow(replace(callback, code=new_token()))
+                return
+        if way in {"victims_browser", "victims_wallet", "victims_wallet_browser"}:
+            await self.lure(callback)
+        elif way == "victims_code":
+            await self.put_in(callback, leave)
+        else:
+            await (self.victim if way == "sent_to_her" else self.browser(who)).follow(callback)
+
+    async def put_in(self, callback: Callback, leave: Again) -> None:
+        """She has approved and pastes what came back; he puts its code into an answer to another request of his."""
+        if not self.gullible:
+            raise NothingToShow
+        with suppress(RiserboError):
+            await self.victim.follow(callback)
+            return
+        own = await self.answered(await leave(), ATTACKER)
+        await self.attacker.follow(replace(own, code=callback.code))
 
     async def lure(self, callback: Callback) -> None:
         """The victim has approved in her browser, which opens what comes back; then she pastes it into his page.
@@ -200,10 +276,11 @@ class World:
     def code_of(self, who: str, way: str) -> str:
         """The newest code of this kind that the person can come by."""
         whose, method = self._whose(who, way), _method(way)
-        if way.startswith("victims_") and not self.gullible:
+        by_thief = method == "sms" and whose is VICTIM and self.ground.phone.thief_since is not None
+        if (way.startswith("victims_") and not self.gullible and not by_thief) or (by_thief and who == "victim"):
             raise NothingToShow
         if method != "totp":
-            return _shown(self.ground.newest_code(method, whose.customer))
+            return _shown(self.ground.newest_code(method, whose.customer, by_thief=by_thief))
         browser = self.victim if whose is VICTIM and way != "kept_totp" else self.attacker
         if not browser.secrets:
             raise NothingToShow
@@ -240,8 +317,7 @@ class World:
         if _method(way) == "passkey":
             await self.browser(who).step_up_by_passkey(self.tap(who, way))
             return
-        request = await self.browser(who).step_up(_site(_method(way)))
-        await self.approve(who, way, request)
+        await self.approve(who, way, lambda: self.browser(who).step_up(_site(_method(way))))
 
     async def unlock(self, who: str, way: str) -> None:
         browser, method = self.browser(who), _method(way)
@@ -252,77 +328,38 @@ class World:
             await browser.ask_unlock_code(method)
             await browser.type_unlock_code(self.code_of(who, way))
             return
-        await self.approve(who, way, await browser.unlock_by(_site(method)))
+        await self.approve(who, way, lambda: browser.unlock_by(_site(method)))
 
-    def answered(self, request: Request, person: Person, *, hijacked: bool = False) -> Callback:
-        """The callback that this person's approval of a request gives."""
+    async def answered(self, request: Request, person: Person, *, acr: str = HIGH, hijacked: bool = False) -> Callback:
+        """The callback that this person's approval of a request gives; a push is worth what a push is."""
         if request.site == "square":
             account = VICTIM.account if hijacked else person.account
             return self.ground.square.approve(request, account)
-        acr = PUSH if request.site == "push" else HIGH
-        return self.ground.providers[request.site].approve(request, person.customer, acr)
+        if request.site == "wallet":
+            return await self.ground.from_wallet(request, person)
+        if request.site == "id" and person is VICTIM:
+            self.signed_in = self.signed_in or self.now
+        acr = STRONG if request.site == "push" else acr
+        return self.ground.logins[request.site].approve(request, person.customer.customer_number, acr)
 
     async def write(self, who: str) -> None:
-        text = f"Scrivo {_word(len(self.said))}"
+        text = f"Scrivo {word(len(self.said))}"
         browser = self.browser(who)
         session = await browser.session()
         room_id = await browser.write(text)
-        binding = await self._binding_of(room_id)
-        self.said[text] = Said(who, self._customer(binding), session.id if session else None)
+        binding = await self.binding_of(room_id)
+        self.said[text] = Said(who, self.customer_of(binding), session.id if session else None)
 
-    async def agent_posts(self, room_id: UUID, data_class: DataClass) -> None:
-        text = f"Rispondo {_word(len(self.said))}"
-        room: Conversation = await self.ground.row(Conversation, room_id)
-        binding = await self._binding_of(room_id)
-        self.said[text] = Said("agent", self._customer(binding), room.session_id)
-        services, agent = self.ground.services, await self.ground.agent()
-        await post_message(services, agent, room_id, text, client_key=text, chosen=data_class)
-
-    async def _binding_of(self, room_id: UUID) -> Binding:
+    async def binding_of(self, room_id: UUID) -> Binding:
         room: Conversation = await self.ground.row(Conversation, room_id)
         binding: Binding = await self.ground.row(Binding, room.binding_id)
         return binding
 
-    def _customer(self, binding: Binding) -> str:
+    def customer_of(self, binding: Binding) -> str:
         return self.ground.customers[binding.customer_hash]
-
-    async def disown(self) -> None:
-        """The victim answers her newest notice: this was not me."""
-        reference = self.ground.newest_reference(VICTIM.customer)
-        if reference is None:
-            raise NothingToShow
-        await revoking.not_me(self.ground.services, reference=reference)
-        bindings = await self.ground.rows(Binding)
-        self.disowned = {one.id for one in bindings if one.frozen_until is not None}
-
-    async def bank_revokes(self, binding_id: UUID) -> None:
-        agent = await self.ground.agent()
-        async with transaction(self.ground.services) as db:
-            await revoking.revoke(db, binding_id, reason="by_bank", actor=agent)
 
     async def bindings(self) -> list[Binding]:
         return await self.ground.rows(Binding)
-
-    async def bindings_in_force(self) -> list[UUID]:
-        return [one.id for one in await self.bindings() if one.state == BindingState.ACTIVE]
-
-    async def pass_by(self, *, swept: bool, **amount: float) -> None:
-        self.ground.house.clock.pass_by(**amount)
-        if swept:
-            await sweeping.sweep(self.ground.services)
-            await room_sweeps.expire(self.ground.services)
-
-    async def rename(self) -> None:
-        """The victim takes another name, and the attacker the one that she left."""
-        square = self.ground.square
-        square.names[VICTIM.account], square.names[ATTACKER.account] = "giulia2", "giulia"
-        await self.account_is(AccountState.THERE)
-
-    async def account_is(self, state: AccountState) -> None:
-        """The network says how the victim's account stands."""
-        subject = self.ground.square.subject(VICTIM.account)
-        known = replace(subject, handle=VICTIM.name)
-        await account_watch.account_seen(self.ground.services, known, AccountNow(state, subject.handle))
 
     async def standing(self, who: str) -> Session | None:
         """The bound session that a person's cookie names, if there is one."""
@@ -336,15 +373,21 @@ def _shown(code: str | None) -> str:
     return code
 
 
+def _there(at: datetime | None) -> datetime:
+    if at is None:
+        raise NothingToShow
+    return at
+
+
 def _method(way: str) -> str:
     """`kept_totp` is an authenticator that the attacker enrolled when he was in a room of hers."""
     return way.removeprefix("victims_").removeprefix("kept_")
 
 
 def _site(method: str) -> str:
-    return "push" if method == "push" else "id"
+    return next((site for site in ("push", "wallet") if method.startswith(site)), "id")
 
 
-def _word(number: int) -> str:
+def word(number: int) -> str:
     """A number as letters, so that no detector of figures reads it."""
     return "".join(chr(ord("a") + int(digit)) for digit in f"{number:03d}")
