@@ -79,12 +79,12 @@ async def names_changed(world: World, _relayed: str) -> None:
 
 
 async def hijacked_once(world: World, _relayed: str) -> None:
-    """He was in as her account and his own customer, made a passkey, and lost her account again a day ago."""
+    """He was in as her account and his own customer, made a passkey, and lost her account again three months ago."""
     await world.go("attacker", VICTIM.name, "as_victim", "id_high")
     await world.each(world.attacker.add_passkey)
     if world.hijacked:
         await turns.she_gets_her_account_back(world)
-        await turns.pass_by(world, swept=True, days=1)
+        await turns.pass_by(world, swept=True, days=91)
 
 
 async def telephone_taken(world: World, _relayed: str) -> None:

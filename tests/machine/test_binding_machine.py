@@ -13,7 +13,7 @@ from tests.machine.ground import Plan, plan_in
 from tests.machine.machine import CALM, machine_on
 from tests.support.soak import SOAK, chance, in_every_run_or_soak, keep_figures
 
-STORIES = in_every_run_or_soak(40, 3000)
+STORIES = in_every_run_or_soak(25, 1000)
 ACTS = in_every_run_or_soak(25, 40)
 
 
