@@ -47,7 +47,15 @@ from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 
 # What the service does by itself, whoever looks.
 OWN_WORK = frozenset(
-    {"audit_checkpoints", "audit_leaves", "audit_pending", "audit_sequence", "audit_streams", "channel_cursors"}
+    {
+        "account_looks",
+        "audit_checkpoints",
+        "audit_leaves",
+        "audit_pending",
+        "audit_sequence",
+        "audit_streams",
+        "channel_cursors",
+    }
 )
 GREETING = "Buongiorno {name}, ne parliamo in privato da qui:"
 
