@@ -117,7 +117,7 @@ class Customer(Person):
         await eventually(self, "[data-messages]", text)
 
     async def step_up(self, customer_number: str) -> None:
-        await self.press("form[action='/room/step-up'] button")
+        await self.press("form[action='/room/step-up'] button[value='identity:demo-id']")
         await self.press("main a.button[href^='http']")
         await self.press(f"button[name=person][value='{customer_number}']")
 
