@@ -107,7 +107,7 @@ async def test_a_redirect_is_refused_with_a_leaf_that_says_why_and_words_that_do
     assert await town.levels() == rooms
 
 
-@pytest.mark.parametrize(("attack", "why"), TAPS.items(), ids=[one.__name__ for one in TAPS])
+@pytest.mark.parametrize(("attack", "why"), list(TAPS.items()), ids=[one.__name__ for one in TAPS])
 async def test_a_tap_is_refused_with_a_leaf_that_says_why_and_words_that_do_not(
     town: Town, device: Device, attack: Callable[[Town, Device], Awaitable[Answer]], why: list[str]
 ) -> None:
