@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
-from app.audit.service import record
+from app.audit.service import Value, record
 from app.binding import attempts, challenges, message_windows
 from app.binding.code_delivery import HANDLE_CODE, is_addressed
 from app.binding.handle_proof import PURPOSE
@@ -61,7 +61,7 @@ async def _open_for(db: AsyncSession, connector: Connector, message: IncomingMes
     if not opened:
         return
     waiting = await _waiting(db, connector.name, author_hash, now)
-    data = {"case": str(case.id), "waiting": len(waiting)}
+    data: dict[str, Value] = {"case": str(case.id), "waiting": len(waiting)}
     record(db, "handle.window_opened", stream=f"case:{case.id}", actor=SYSTEM, data=data)
     for attempt, challenge, named in waiting:
         code = await challenges.renew(db, challenge, lifetime=services.policy.lifetimes.handle_code, now=now)
@@ -83,10 +83,11 @@ async def _open_for(db: AsyncSession, connector: Connector, message: IncomingMes
 async def _waiting(
     db: AsyncSession, connector: str, author_hash: bytes, now: datetime
 ) -> list[tuple[Attempt, Challenge, dict[str, str]]]:
-    """The attempts that wait for a code to this account and have none that lives, the newest of each network."""
+    """The attempts that wait for a code to this account and have none; the newest question of each network."""
     rows = await db.execute(
-        select(Attempt, Case)
+        select(Attempt, Case, Challenge)
         .join(Case, Case.id == Attempt.case_id)
+        .join(Challenge, and_(Challenge.attempt_id == Attempt.id, Challenge.attempt_version == Attempt.version))
         .where(
             Case.author_hash == author_hash,
             Case.connector == connector,
@@ -94,22 +95,20 @@ async def _waiting(
             Attempt.state == State.HANDLE_PENDING,
             Attempt.handle_method == HandleMethod.DIRECT_MESSAGE,
             Attempt.expires_at > now,
+            Challenge.purpose == PURPOSE,
         )
-        .order_by(Attempt.id.desc())
+        .order_by(Challenge.created_at.desc(), Challenge.id.desc())
         .limit(MOST_LOOKED_AT)
     )
     found: dict[str, tuple[Attempt, Challenge, dict[str, str]]] = {}
-    for attempt, case in rows.tuples():
-        named: dict[str, str] = await attempts.opened(db, attempt, "sealed_named")
-        if named["network"] in found:
-            continue
-        challenge = await attempts.current_challenge(db, attempt, PURPOSE)
-        if challenge is None or not await _wants_code(db, challenge, now):
-            continue
-        if await is_addressed(db, case, named):
-            found[named["network"]] = (attempt, challenge, named)
+    for attempt, case, challenge in rows.all():
         if len(found) == CODES_OF_A_MESSAGE:
             break
+        named: dict[str, str] = await attempts.opened(db, attempt, "sealed_named")
+        if named["network"] in found or not await is_addressed(db, case, named):
+            continue
+        if await _wants_code(db, challenge, now):
+            found[named["network"]] = (attempt, challenge, named)
     return list(found.values())
 
 

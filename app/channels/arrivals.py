@@ -66,7 +66,7 @@ async def _now(db: AsyncSession, name: str) -> str | None:
     return (await db.execute(_cursor(name).with_for_update())).scalar_one_or_none()
 
 
-def _cursor(name: str) -> Select[tuple[str]]:
+def _cursor(name: str) -> Select[str]:
     return select(ChannelCursor.cursor).where(ChannelCursor.connector == name)
 
 

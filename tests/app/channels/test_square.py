@@ -322,7 +322,7 @@ async def test_who_wrote_to_the_bank_is_told_and_what_is_not(network: Network) -
     assert incoming is not None
     assert await incoming.poll(None) == ([], "0")
     network.square.send_message(TANIA.id, BANK.id, "segretissimo")
-    network.square.send_message(GIULIA.id, TANIA.id, "altro")
+    network.square.send_message(TANIA.id, GIULIA.id, "altro")
     [message], cursor = await incoming.poll("0")
     assert message.author == subject(TANIA)
     assert "segretissimo" not in repr(message)

@@ -38,7 +38,7 @@ async def test_messages_are_told_to_their_reader_only_in_order_and_by_page(site:
     assert (await site.browser().get("/api/v1/messages")).status_code == 401
     for number in range(PAGE_OF_MESSAGES + 2):
         site.square.send_message(GIULIA.id, BANK.id, f"numero {number} {FACES}")
-    site.square.send_message(GIULIA.id, TANIA.id, "altro")
+    site.square.send_message(TANIA.id, GIULIA.id, "altro")
     answer = await bot(site).get("/api/v1/messages")
     assert len(answer.content) < MAX_BODY
     first = answer.json()
@@ -144,4 +144,4 @@ async def test_full_network_takes_no_more(site: Site, monkeypatch: pytest.Monkey
 
 async def test_unknown_addresses_answer_in_json(site: Site) -> None:
     assert (await bot(site).get("/api/v1/nothing")).json() == {"error": "not_found"}
-    assert (await bot(site).get("/api/v1/messages")).status_code == 405
+    assert (await bot(site).delete("/api/v1/messages")).status_code == 405

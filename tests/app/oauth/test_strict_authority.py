@@ -98,8 +98,8 @@ class Client:
         url = f"{self.server.issuer}/oauth/authorize?client_id={CLIENT}&request_uri={pushed}"
         return self.ground.approve(url, self.giulia)["code"]
 
-    async def redeem(self, code: str, proof: str | None = "", **changes: str) -> httpx2.Response:
-        right = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "code_verifier": VERIFIER}
+    async def redeem(self, given: str, proof: str | None = "", **changes: str) -> httpx2.Response:
+        right = {"grant_type": "authorization_code", "code": given, "redirect_uri": BACK, "code_verifier": VERIFIER}
         return await self.post("/oauth/token", right | changes, self.proof("/oauth/token") if proof == "" else proof)
 
 
