@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
 from app.audit.service import record
-from app.binding import attempts, known_customers, pairs, phone_quiet, rules, texts
+from app.binding import attempts, guess_budgets, known_customers, pairs, phone_quiet, rules, texts
+from app.binding.guess_budgets import Guess
 from app.binding.models import Attempt, Binding, Challenge
 from app.binding.pairs import GuessKeys
 from app.binding.ports import BindingPorts
@@ -84,6 +86,8 @@ async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_i
     envelope = _Envelope(author, ports.connector(case.connector))
     if challenge.sent_at is not None:
         return envelope
+    if await guess_budgets.messages_spent(db, case.author_hash.hex(), now):
+        return "closed"
     sending = services.policy.sending
     for purpose, value, rate in (
         ("handle-codes-network", work.payload["network"], sending.handle_network),
@@ -111,9 +115,11 @@ async def deliver_customer_code(services: Services, ports: BindingPorts, work: W
         return
     customer = await ports.directory.find(identifier)
     async with transaction(services) as db:
+        await _fix_customer(db, challenge_id, customer, identifier)
+    async with transaction(services) as db:
         challenge = await db.get_one(Challenge, challenge_id, with_for_update=True)
         attempt = await db.get_one(Attempt, challenge.attempt_id)
-        reason = await _decide_customer_code(db, attempt, challenge, customer, identifier)
+        reason = await _decide_customer_code(db, attempt, challenge, customer, work)
         if reason is not None:
             await _withhold(db, challenge_id, reason, work)
             return
@@ -147,30 +153,58 @@ async def _is_wanted(services: Services, challenge_id: UUID) -> bool:
         return attempt.state == State.CUSTOMER_PENDING and attempt.version == challenge.attempt_version
 
 
-async def _decide_customer_code(
-    db: AsyncSession, attempt: Attempt, challenge: Challenge, customer: CustomerRecord | None, identifier: str
-) -> str | None:
-    """Fix whom the challenge is about, known or not, and say why nothing may be sent, if so."""
+def _is_stale(attempt: Attempt, challenge: Challenge) -> bool:
+    return attempt.state != State.CUSTOMER_PENDING or attempt.version != challenge.attempt_version
+
+
+async def _fix_customer(db: AsyncSession, challenge_id: UUID, customer: CustomerRecord | None, identifier: str) -> None:
+    """Whom the challenge is about, known or not. From here on a code may be typed, so what else there is to do for
+    somebody known comes after: how soon a code may be typed is the same for everybody."""
     services = services_of(db)
-    now = services.clock()
-    if attempt.state != State.CUSTOMER_PENDING or attempt.version != challenge.attempt_version:
-        return "stale"
+    challenge = await db.get_one(Challenge, challenge_id, with_for_update=True)
+    attempt = await db.get_one(Attempt, challenge.attempt_id)
+    if _is_stale(attempt, challenge):
+        return
     assert attempt.handle_hash is not None
-    assert challenge.typed_hash is not None
+    sealed = await known_customers.seal_for_challenge(db, attempt, challenge, customer or known_customers.NOBODY)
     if customer is None:
         hashed = await pairs.unknown_customer_hash(services, identifier)
     else:
         hashed = await pairs.customer_hash(services, customer.customer_number)
-        challenge.sealed_customer = await known_customers.seal_for_challenge(db, attempt, challenge, customer)
-    challenge.customer_hash = hashed
-    challenge.pair_hash = await pairs.pair_hash(services, attempt.handle_hash, hashed)
-    keys = GuessKeys(challenge.typed_hash, challenge.pair_hash, hashed)
-    binding = await binding_of_pair(db, attempt.handle_hash, hashed)
+    await db.execute(
+        update(Challenge)
+        .where(Challenge.id == challenge.id)
+        .values(
+            customer_hash=hashed,
+            pair_hash=await pairs.pair_hash(services, attempt.handle_hash, hashed),
+            sealed_customer=sealed if customer is not None else None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _decide_customer_code(
+    db: AsyncSession, attempt: Attempt, challenge: Challenge, customer: CustomerRecord | None, work: Work
+) -> str | None:
+    """Why nothing may be sent, if so."""
+    now = services_of(db).clock()
+    if _is_stale(attempt, challenge):
+        return "stale"
+    assert attempt.handle_hash is not None
+    assert challenge.typed_hash is not None
+    assert challenge.pair_hash is not None
+    assert challenge.customer_hash is not None
+    keys = GuessKeys(challenge.typed_hash, challenge.pair_hash, challenge.customer_hash)
+    binding = await binding_of_pair(db, attempt.handle_hash, keys.customer)
     if challenge.channel == CodeMethod.TOTP or challenge.sent_at is not None:
         return None
     reason = await _objection(db, attempt, challenge, customer, binding)
     if reason is None:
-        reason = await pairs.is_closed(db, keys, bound=binding is not None and is_live(binding, now), now=now)
+        reason = await pairs.is_closed(db, keys.pair, now)
+    if reason is None:
+        bound = binding is not None and is_live(binding, now)
+        guess = Guess(attempt.handle_hash, keys.customer, str(work.payload["network"]), bound)
+        reason = await guess_budgets.spent(db, guess, now)
     if reason is None and not await _within_rates(db, keys, binding, now):
         reason = "rate"
     if reason is None:

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.binding import queries
+from app.binding.errors import PasskeyNotAccepted
 from app.binding.flows import Leaving as LeavingFor
 from app.binding.ports import BindingPorts
 from app.binding.queries import AttemptView
@@ -83,7 +84,8 @@ def leaving(request: Request, services: Services, target: LeavingFor, *, purpose
 
 def refused(request: Request, services: Services, refusal: RiserboError) -> Response:
     """The neutral page of a sign-in that cannot be finished here, the same for everybody."""
-    view = SignInRefused(site=site_of(request), now=services.clock(), error=refusal.message)
+    by_passkey = isinstance(refusal, PasskeyNotAccepted)
+    view = SignInRefused(site=site_of(request), now=services.clock(), error=refusal.message, passkey=by_passkey)
     return page(request, view, refusal.status)
 
 

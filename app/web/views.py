@@ -366,6 +366,8 @@ class Problem(Page):
 
 @dataclass(frozen=True, kw_only=True)
 class SignInRefused(Page):
-    """A callback without its session, or for another account: the same words for everybody."""
+    """A callback without its session, or for another account: the same words for everybody. So for every passkey."""
 
     TEMPLATE = "signin_refused.html"
+
+    passkey: bool = False

@@ -296,6 +296,7 @@ def _public_pages() -> dict[str, Page]:
         "problem-bug": replace(problem, status=500, error="", reference="req-0194"),
         "problem-desk": replace(problem, status=422, staff_door=True),
         "signin-refused": views.SignInRefused(site=SITE, now=NOW),
+        "passkey-refused": views.SignInRefused(site=SITE, now=NOW, passkey=True),
     }
 
 

@@ -31,6 +31,7 @@ SHARED: Final = {
     "tests/journeys/test_passkeys_in_chromium.py": "browser",
     "tests/journeys/test_staff_sign_on_in_chromium.py": "browser",
     "tests/journeys/test_wallet_in_chromium.py": "browser",
+    "tests/journeys/test_ways_in_chromium.py": "browser",
     "tests/app/web/test_pages_in_chromium.py": "browser",
     "tests/app/demo/test_demo_sites_in_chromium.py": "browser",
     "tests/test_tooling_fixtures.py": "browser",

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
@@ -135,7 +135,14 @@ class Surfer:
         return await self.post(f"/c/{self.slug}/confirm", accept="yes")
 
 
-def link_of(answer: httpx2.Response) -> str:
+class Page(Protocol):
+    """What came back, as far as it is read."""
+
+    @property
+    def text(self) -> str: ...
+
+
+def link_of(answer: Page) -> str:
     """Where the page's one big button leads."""
     found = re.search(r'<a class="button wide" href="([^"]+)"', answer.text)
     assert found is not None, answer.text
