@@ -16,7 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
 from app.audit.service import record
-from app.binding import attempts, guess_budgets, known_customers, pairs, phone_quiet, rules, texts
+from app.binding import (
+    attempts,
+    challenges,
+    guess_budgets,
+    known_customers,
+    message_windows,
+    pairs,
+    phone_quiet,
+    rules,
+    texts,
+)
 from app.binding.guess_budgets import Guess
 from app.binding.models import Attempt, Binding, Challenge
 from app.binding.pairs import GuessKeys
@@ -59,7 +69,7 @@ async def deliver_handle_code(services: Services, ports: BindingPorts, work: Wor
     try:
         if envelope.connector.direct_messages is None:
             raise ChannelRefused("switched_off")
-        await envelope.connector.direct_messages.send(envelope.subject, text, str(challenge_id))
+        await envelope.connector.direct_messages.send(envelope.subject, text, str(work.id))
     except (DirectMessageRefused, ChannelRefused):
         await _record_refused(services, challenge_id, work, "refused_by_network")
         return
@@ -67,38 +77,59 @@ async def deliver_handle_code(services: Services, ports: BindingPorts, work: Wor
 
 
 async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_id: UUID, work: Work) -> _Envelope | str:
-    """Where to send it, or why not. Limits that a stranger uses up come first, the account's own last."""
-    services = services_of(db)
-    now = services.clock()
+    """Where to send it, or why not."""
+    now = services_of(db).clock()
     challenge = await db.get_one(Challenge, challenge_id, with_for_update=True)
     attempt = await db.get_one(Attempt, challenge.attempt_id)
     if attempt.state != State.HANDLE_PENDING or attempt.version != challenge.attempt_version:
         return "stale"
+    if not await challenges.is_current(db, challenge, work.payload["code"]):
+        return "stale"
     case = await db.get(Case, attempt.case_id) if attempt.case_id else None
     if case is None or case.connector != attempt.connector:
         return "not_addressed"
-    author = await cases.author_of(db, case)
-    named = await attempts.opened(db, attempt, "sealed_named")
-    # an account that was renamed since is named by either of its names
-    handles = {author.handle, (await cases.latest_complaint(db, case)).author.handle}
-    if rules.plain_account(named["account"]) not in {rules.plain_account(one) for one in handles}:
+    if not await is_addressed(db, case, await attempts.opened(db, attempt, "sealed_named")):
         return "not_addressed"
-    envelope = _Envelope(author, ports.connector(case.connector))
+    envelope = _Envelope(await cases.author_of(db, case), ports.connector(case.connector))
     if challenge.sent_at is not None:
         return envelope
+    reason = await _objection_to_message(db, case, envelope.connector, work.payload["network"], now)
+    if reason is not None:
+        return reason
+    challenge.sent_at = now
+    return envelope
+
+
+async def is_addressed(db: AsyncSession, case: Case, named: Mapping[str, str]) -> bool:
+    """Whether the account that a visitor named is the case's own."""
+    author = await cases.author_of(db, case)
+    # an account that was renamed since is named by either of its names
+    handles = {author.handle, (await cases.latest_complaint(db, case)).author.handle}
+    return rules.plain_account(named["account"]) in {rules.plain_account(one) for one in handles}
+
+
+async def _objection_to_message(
+    db: AsyncSession, case: Case, connector: Connector, network: str, now: datetime
+) -> str | None:
+    """Into a window that the account itself opened, else within the limits, else not now.
+
+    Limits that a stranger uses up come first, the account's own last.
+    """
     if await guess_budgets.messages_spent(db, case.author_hash.hex(), now):
         return "closed"
-    sending = services.policy.sending
+    if await message_windows.take_code(db, connector=case.connector, handle_hash=case.author_hash, now=now):
+        return None
+    if not connector.accepts_unsolicited:
+        return "waits_for_message"
+    vault, sending = services_of(db).vault, services_of(db).policy.sending
     for purpose, value, rate in (
-        ("handle-codes-network", work.payload["network"], sending.handle_network),
+        ("handle-codes-network", network, sending.handle_network),
         ("handle-codes-account", case.author_hash.hex(), sending.handle_account),
         ("handle-codes-connector", case.connector, sending.handle_connector),
     ):
-        key = await services.vault.lookup_hash(purpose, value)
-        if not await rates.take(db, key, rate.limit, rate.per, now):
+        if not await rates.take(db, await vault.lookup_hash(purpose, value), rate.limit, rate.per, now):
             return "rate"
-    challenge.sent_at = now
-    return envelope
+    return None
 
 
 async def deliver_customer_code(services: Services, ports: BindingPorts, work: Work) -> None:

@@ -297,7 +297,9 @@ async def _ask_network(
     answer = SignInAnswer(code, issuer, taken.verifier, taken.redirect_uri, taken.memo)
     try:
         return "", await connector.sign_in.finish(services, answer)
-    except (SignInFailed, ChannelRefused):
+    except SignInFailed as failed:
+        return failed.reason, None
+    except ChannelRefused:
         return "proved_nothing", None
     except ChannelUnavailable:
         return "unreachable", None
