@@ -51,7 +51,7 @@ def require_good(password: str, words: Collection[str] = ()) -> None:
     left = password.casefold()
     for word in sorted({*COMMON, *OF_THE_PRODUCT, *_parts(words)}, key=len, reverse=True):
         left = left.replace(word, "")
-    left = _unit(_without_runs(left))
+    left = _unit(_without_runs("".join(left.split())))
     if len(left) < LEFT or len(set(left)) < LEFT // 2:
         raise GuessablePassword
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -104,12 +105,16 @@ async def running_demo(
                 await worker.stop()
 
 
-async def run_demo(listen: str = LOOPBACK) -> None:
-    """Serve until interrupted; prints where to begin. Raises `NotLoopback`."""
+async def run_demo(listen: str = LOOPBACK, *, write_first: bool = False) -> None:
+    """Serve until interrupted; prints where to begin. Raises `NotLoopback`.
+
+    With `write_first` the Square takes no unsolicited direct messages.
+    """
     require_loopback(listen)
     configure_logging(sys.stderr)
     with tempfile.TemporaryDirectory(prefix="riserbo-demo-") as folder:
-        async with demo_bank(Path(folder), free_addresses()) as bank:
+        founding = partial(square_network, accepts_unsolicited=not write_first)
+        async with demo_bank(Path(folder), free_addresses(), founding=founding) as bank:
             worker = Worker(bank.house)
             worker.start()
             _announce(bank.addresses)

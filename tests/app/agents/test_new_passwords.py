@@ -44,6 +44,7 @@ def test_a_password_has_15_to_256_characters(length: int) -> None:
         "BancaEsempio2026!",
         "banca esempio 2026",
         "Giulia.Rossi.1984",
+        "rossi rossi 1984 x",
         "benvenutobenvenuto",
         "aaaaaaaaaaaaaaaaaaaa",
         "abababababababababab",
