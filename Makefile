@@ -24,7 +24,8 @@ test: .venv/.test .cache/.browser .cache/compiler .cache/.snac .cache/.spin test
 # the suites of faults at full length (an hour and more); figures in .cache/soak, also when a test failed
 soak: .venv/.test .cache/compiler
 	status=0; RISERBO_SOAK=1 tests/tools/isolated.sh $(PYTHON_HERE) -m pytest -o faulthandler_timeout=0 --durations=0 \
-	  $(wildcard tests/crashes tests/powercut tests/faults tests/hostile tests/machine) $(ARGS) || status=$$?; \
+	  $(wildcard tests/crashes tests/powercut tests/faults tests/hostile tests/machine) tests/attacks/test_enumeration_times.py \
+	  tests/attacks/test_many_strangers.py $(ARGS) || status=$$?; \
 	$(PYTHON_HERE) -m tests.support.soak; exit $$status
 
 lint: .venv/.test

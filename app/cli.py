@@ -48,12 +48,17 @@ def demo(
     network: Annotated[str, typer.Option(help="With --headless: square, or mastodon on two snac servers.")] = "square",
     snac: Annotated[Path | None, typer.Option(help="With --network mastodon: the program, if not on PATH.")] = None,
     listen: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    write_first: Annotated[
+        bool, typer.Option("--write-first", help="The Square takes no unsolicited messages.")
+    ] = False,
 ) -> None:
     """Start a throw-away bank on loopback and print where to begin."""
     if keep is not None and not headless:
         raise WrongUse("--keep goes with --headless: only the headless story leaves a bag")
     if (network != "square" or snac is not None) and not headless:
         raise WrongUse("--network and --snac go with --headless: by hand the story is played on the Square")
+    if write_first and headless:
+        raise WrongUse("--write-first goes with the demo by hand")
     from app.demo.running import require_loopback, run_demo
 
     require_loopback(listen)
@@ -61,7 +66,7 @@ def demo(
         from app.commands.playing import play_story
 
         raise typer.Exit(play_story(keep, network, snac))
-    asyncio.run(run_demo(listen))
+    asyncio.run(run_demo(listen, write_first=write_first))
 
 
 @commands.command()

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from app import key_files
 from app.actors import Operator, Role
-from app.agents.errors import WeakPassword
-from app.agents.service import ISSUER, SHORTEST_PASSWORD, NewStaff, add
+from app.agents.new_passwords import require_good
+from app.agents.service import ISSUER, NewStaff, add
 from app.audit.sequencer import sequence
 from app.compliance.service import trust_document
 from app.database import transaction
@@ -130,8 +130,7 @@ async def initialise(folder: Path, new: NewBank, operator: Operator, password: s
 
     Raises `FolderTaken`, `PlainAddress`, `agents.errors.WeakPassword`, pydantic's ValidationError.
     """
-    if len(password) < SHORTEST_PASSWORD:
-        raise WeakPassword
+    require_good(password, (new.bank, new.admin_login, new.admin_name))
     draft = await to_thread(_new_draft, folder)
     try:
         settings = _write_files(draft, new)
@@ -151,7 +150,7 @@ async def _first_rows(settings: Settings, new: NewBank, operator: Operator, pass
     try:
         admin = NewStaff(new.admin_login, new.admin_name, new.admin_name, Role.ADMINISTRATOR)
         async with transaction(house.services) as db:
-            account, secret = await add(db, operator, admin, password)
+            account, secret = await add(db, operator, admin, password, words=(new.bank,))
         while await sequence(house.services):
             pass
         await house.signer.sign(house.services)

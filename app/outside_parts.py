@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from app import key_files
 from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
 from app.binding.openid_provider import OpenIdProvider
+from app.channels.atproto import atproto_connector
 from app.channels.mastodon import mastodon_connector
 from app.channels.ports import Connector
 from app.directory.csv_file import CsvDirectory
@@ -53,6 +54,28 @@ def parts_from(settings: Settings, outbound: OutboundClient) -> Parts:
 
 
 def _connectors(settings: Settings, outbound: OutboundClient) -> list[Connector]:
+    return [*_mastodon(settings, outbound), *_atproto(settings, outbound)]
+
+
+def _atproto(settings: Settings, outbound: OutboundClient) -> list[Connector]:
+    return [
+        atproto_connector(
+            name=one.name,
+            label=one.label,
+            handle=one.handle,
+            bank=settings.bank,
+            public_url=settings.public_url,
+            key=key_files.read_client_key(settings.path(one.key_file)),
+            outbound=outbound,
+            directory=one.directory,
+            resolver=one.resolver,
+            profile_url=one.profile_url,
+        )
+        for one in settings.atproto
+    ]
+
+
+def _mastodon(settings: Settings, outbound: OutboundClient) -> list[Connector]:
     return [
         mastodon_connector(
             name=one.name,

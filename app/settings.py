@@ -8,34 +8,31 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from app.network_settings import AtprotoSettings, MastodonSettings, Part
 from security.secret import Secret
 
 SETTINGS_FILE: Final = "riserbo.toml"
 WALLET_SCHEMES: Final = ("openid4vp://", "haip-vp://", "eudi-openid4vp://")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SmsGatewaySettings(_Part):
+class SmsGatewaySettings(Part):
     """A provider-neutral SMS gateway: POST {"to", "text"} with a bearer token."""
 
     url: str
     token_file: Path
 
 
-class SimSwapSettings(_Part):
+class SimSwapSettings(Part):
     """Who knows when a SIM changed: a service after CAMARA's SIM Swap API, asked at {url}/check with a bearer token."""
 
     url: str
     token_file: Path
 
 
-class MailSettings(_Part):
+class MailSettings(Part):
     """The bank's mail relay."""
 
     host: str
@@ -46,7 +43,7 @@ class MailSettings(_Part):
     start_tls: bool = True
 
 
-class DirectorySettings(_Part):
+class DirectorySettings(Part):
     """Where customers are looked up: a CSV file, or the bank's HTTP service; exactly one."""
 
     csv: Path | None = None
@@ -54,7 +51,7 @@ class DirectorySettings(_Part):
     token_file: Path | None = None
 
 
-class WalletIssuerSettings(_Part):
+class WalletIssuerSettings(Part):
     """Who may issue what a wallet shows: known by the roots of its certificates, or by its keys."""
 
     issuer: str
@@ -68,7 +65,7 @@ class WalletIssuerSettings(_Part):
         return self
 
 
-class IdentityProviderSettings(_Part):
+class IdentityProviderSettings(Part):
     """A provider that identifies customers by redirect. `relay_resistant` maps its acr values to 3 or 4.
 
     `kind` is `oidc` for OpenID Connect, where `url` is the issuer and we are known by `key_file` or `secret_file`;
@@ -120,7 +117,7 @@ class IdentityProviderSettings(_Part):
         return self
 
 
-class TokenIssuerSettings(_Part):
+class TokenIssuerSettings(Part):
     """The bank's own authorization server, whose access tokens (RFC 9068) the staff API takes."""
 
     issuer: str
@@ -140,7 +137,7 @@ class TokenIssuerSettings(_Part):
         return value
 
 
-class TokenSettings(_Part):
+class TokenSettings(Part):
     """How tokens come to the staff API: `dpop` accepted, or required; `nonces` that each proof must carry."""
 
     dpop: Literal["accepted", "required"] = "accepted"
@@ -150,7 +147,7 @@ class TokenSettings(_Part):
 StaffRole = Literal["agent", "supervisor", "compliance", "administrator"]
 
 
-class ScimSettings(_Part):
+class ScimSettings(Part):
     """Staff accounts by SCIM. `roles` maps the client's own names; `token_file` keeps the hash of its token."""
 
     roles: dict[str, StaffRole] = {}
@@ -158,7 +155,7 @@ class ScimSettings(_Part):
     token_file: Path | None = None
 
 
-class StaffSignOnSettings(_Part):
+class StaffSignOnSettings(Part):
     """The bank's own sign-in for the console, by OpenID Connect; with it, passwords of our own are sealed.
 
     `account_claim` names the account as what `named_by` says, until it is linked with the provider's subject. `roles`
@@ -201,7 +198,7 @@ class StaffSignOnSettings(_Part):
         return self
 
 
-class TrafficSettings(_Part):
+class TrafficSettings(Part):
     """What one process takes: budgets a second and at once, requests under way, open streams."""
 
     staff_per_second: Annotated[float, Field(gt=0)] = 50
@@ -216,27 +213,6 @@ class TrafficSettings(_Part):
     under_way: Annotated[int, Field(ge=8)] = 256
     streams: Annotated[int, Field(ge=1)] = 10_000
     connections: Annotated[int, Field(ge=8)] = 12_000
-
-
-class MastodonSettings(_Part):
-    """The bank's account on a server of the fediverse that offers the Mastodon API."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = "mastodon"
-    label: str = "Mastodon"
-    url: str
-    account: Annotated[str, Field(pattern=r"^@?[A-Za-z0-9_.~+-]+(@[A-Za-z0-9.-]+)?$")]
-    token_file: Path
-    profile_url: str = ""
-    sign_in: bool = True
-    direct_messages: bool = True
-
-    @field_validator("url")
-    @classmethod
-    def _is_server(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme != "https" or not parts.hostname or parts.path not in ("", "/") or parts.query:
-            raise ValueError("a server's address like https://social.example, without a path")
-        return value.rstrip("/")
 
 
 class Settings(BaseSettings):
@@ -272,6 +248,7 @@ class Settings(BaseSettings):
     sim_swap: SimSwapSettings | None = None
     identity_providers: list[IdentityProviderSettings] = []
     mastodon: list[MastodonSettings] = []
+    atproto: list[AtprotoSettings] = []
     token_issuers: list[TokenIssuerSettings] = []
     tokens: TokenSettings = TokenSettings()
     scim: ScimSettings | None = None
@@ -282,6 +259,13 @@ class Settings(BaseSettings):
     def _break_glass_is_heard(self) -> Self:
         if self.staff_sign_on is not None and self.staff_sign_on.break_glass and self.mail is None:
             raise ValueError("break_glass needs [mail]: without it nobody would hear of its use")
+        return self
+
+    @model_validator(mode="after")
+    def _clients_have_a_name(self) -> Self:
+        parts = urlsplit(self.public_url)
+        if self.atproto and (parts.scheme != "https" or parts.port is not None):
+            raise ValueError("[[atproto]] needs a public_url by https and without a port: servers know the bank by it")
         return self
 
     @field_validator("trusted_proxies")

@@ -18,12 +18,12 @@ from app.agents import break_glass
 from app.audit.models import Leaf
 from app.audit.sequencer import GROUP, beat, sequence
 from app.audit.service import SEQUENCER_TOPIC, record
-from app.binding import account_watch, code_delivery, notices
+from app.binding import account_watch, code_delivery, incoming_messages, notices
 from app.binding import sweeping as binding_sweeps
 from app.cases.arriving import READ_THREAD, take_in
 from app.cases.models import Case
 from app.cases.threads import read_thread
-from app.channels.ports import ChannelError
+from app.channels.ports import ChannelError, Connector
 from app.clock_watch import ClockWatch
 from app.compliance.building import BUILD_EXPORT, build_export
 from app.compliance.models import Export
@@ -49,6 +49,8 @@ Round = Callable[[], Awaitable[object]]
 HEARTBEAT: Final = 60.0
 SWEEP: Final = 5.0
 ORPHANS: Final = 3600.0
+MESSAGES: Final = 3.0
+"""Somebody who was asked to write sits in front of the page and waits."""
 HANDS: Final = 20
 FINISH: Final = 3.0
 """Seconds that a stop gives to what is under way."""
@@ -102,11 +104,17 @@ class Worker:
         """What runs, and how often."""
         house, services = self._house, self._house.services
         polls = [
-            Loop(f"poll {one.name}", lambda one=one: take_in(services, one, house.clocks), house.settings.poll_seconds)  # type: ignore[misc]
+            Loop(f"poll {one.name}", lambda one=one: self._take_in(one), house.settings.poll_seconds)  # type: ignore[misc]
             for one in house.parts.connectors
+        ]
+        messages = [
+            Loop(f"messages {one.name}", lambda one=one: incoming_messages.take_in(services, one), MESSAGES)  # type: ignore[misc]
+            for one in house.parts.connectors
+            if one.incoming is not None and one.direct_messages is not None
         ]
         return [
             *polls,
+            *messages,
             Loop("outbox", self.outbox_round, 1.0, WORKER_TOPIC),
             Loop("log", self.log_round, 1.0, SEQUENCER_TOPIC),
             Loop("heartbeat", lambda: beat(services), HEARTBEAT),
@@ -115,6 +123,9 @@ class Worker:
             *(Loop(name, sweep, SWEEP) for name, sweep in self.sweeps().items()),
             Loop("orphan keys", self.sweep_orphan_keys, ORPHANS),
         ]
+
+    async def _take_in(self, connector: Connector) -> int:
+        return await take_in(self._house.services, connector, self._house.clocks, incoming_messages.heard)
 
     def sweeps(self) -> dict[str, Round]:
         """What time does, each by itself: one that fails must not keep the others from their work."""

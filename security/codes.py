@@ -12,13 +12,14 @@ from security.errors import CodeRefused
 from security.keys import keyed_hash
 from security.secret import Secret
 
+DIGITS: Final = 8
 # NIST SP 800-63B asks for six digits or more; longer than twelve nobody types.
 _FEWEST_DIGITS: Final = 6
 _MOST_DIGITS: Final = 12
 _MAX_TYPED_CHARS: Final = 64
 
 
-def new_code(digits: int = 8) -> str:
+def new_code(digits: int = DIGITS) -> str:
     """Make a random code of 6 to 12 decimal digits, leading zeros kept."""
     if not _FEWEST_DIGITS <= digits <= _MOST_DIGITS:
         raise ValueError("a code has 6 to 12 digits")

@@ -14,6 +14,8 @@ from security.secret import Secret
 
 DIGITS: Final = 8
 STEP: Final = 30
+ACCEPTED_STEPS: Final = 2
+"""The current step and the one before (docs/decisions/0004)."""
 _SECRET_BYTES: Final = 20
 # RFC 4226 section 4, R6: at least 128 bits.
 _FEWEST_BYTES: Final = 16
@@ -52,7 +54,7 @@ def check(secret: Secret, code: str, at: datetime, last_step: int | None) -> int
     current = step_at(at)
     matched = None
     # Oldest first, so that a code which fits both steps (one in 10^8) counts for the newer and cannot serve twice.
-    for step in (max(current - 1, 0), current):
+    for step in range(max(current - ACCEPTED_STEPS + 1, 0), current + 1):
         if hmac.compare_digest(_code_of(secret, step), typed):
             matched = step
     if matched is None:

@@ -28,7 +28,14 @@ class LoginTaken(Conflict):
 
 
 class WeakPassword(Invalid):
-    """Shorter than fifteen characters (NIST SP 800-63B-4, single-factor minimum, which we ask of everybody)."""
+    """Shorter than 15 characters (NIST SP 800-63B-4, single-factor minimum, asked of everybody), or longer than 256."""
 
     code = "weak_password"
     message = "The password needs at least 15 characters."
+
+
+class GuessablePassword(WeakPassword):
+    """Long enough, but made of words, repetitions or runs that are tried first."""
+
+    code = "guessable_password"
+    message = "This password is made of words or patterns that are tried first. Choose another one."

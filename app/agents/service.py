@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NoReturn
@@ -13,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, Role, Staff
 from app.agents import break_glass
-from app.agents.errors import LoginTaken, ScopeNotHeld, SignInRefused, WeakPassword
+from app.agents.errors import LoginTaken, ScopeNotHeld, SignInRefused
 from app.agents.models import AccessToken, StaffAccount
+from app.agents.new_passwords import require_good
 from app.agents.ports import UNSEALED, LocalSignIn
 from app.audit.service import record
 from app.database import reading, services_of, transaction
@@ -33,7 +35,6 @@ from security.envelope import Place, seal
 from security.errors import CodeRefused, PasswordRefused
 from security.secret import Secret
 
-SHORTEST_PASSWORD: Final = 15
 SIGN_IN_POLICY: Final = GuessPolicy(in_a_row=5, first_lock=timedelta(minutes=1), longest_lock=timedelta(minutes=30))
 ISSUER: Final = "Riserbo"
 
@@ -61,13 +62,21 @@ class Credentials:
 
 
 async def add(
-    db: AsyncSession, actor: Actor, new: NewStaff, password: str, totp_secret: Secret | None = None
+    db: AsyncSession,
+    actor: Actor,
+    new: NewStaff,
+    password: str,
+    totp_secret: Secret | None = None,
+    *,
+    words: Collection[str] = (),
 ) -> tuple[StaffAccount, Secret]:
-    """Add an account; returns it with its authenticator secret, which is shown once and kept sealed."""
+    """Add an account; returns it with its authenticator secret, which is shown once and kept sealed.
+
+    `words` are the bank's own, which no password is to be made of. Raises `WeakPassword`, `LoginTaken`.
+    """
     if isinstance(actor, Staff):
         require(actor, Permission.AGENTS_MANAGE)
-    if len(password) < SHORTEST_PASSWORD:
-        raise WeakPassword
+    require_good(password, (*words, new.login, new.display_name))
     login = new.login.strip().casefold()
     if (await db.execute(select(StaffAccount.id).where(StaffAccount.login == login))).first() is not None:
         raise LoginTaken

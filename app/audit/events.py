@@ -38,6 +38,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "attempt.expired": ("state",),
     "attempt.cancelled": ("reason",),
     "handle.requested": ("method",),
+    "handle.window_opened": ("case", "waiting"),
     "handle.proved": ("method", "level"),
     "customer.requested": ("method",),
     "customer.proved": ("method", "level", "acr"),

@@ -53,6 +53,23 @@ async def add(
     return challenge, code
 
 
+async def renew(db: AsyncSession, challenge: Challenge, *, lifetime: timedelta, now: datetime) -> str:
+    """A fresh code and a fresh life for a challenge whose code was never sent; its tries are counted on."""
+    code = new_code()
+    challenge.code_hash = code_hash(await services_of(db).vault.pepper(), str(challenge.id), code)
+    challenge.expires_at = now + lifetime
+    return code
+
+
+async def is_current(db: AsyncSession, challenge: Challenge, code: str) -> bool:
+    """Whether this is still the challenge's code: it may have been renewed before the older one was sent."""
+    try:
+        check_code(await services_of(db).vault.pepper(), str(challenge.id), challenge.code_hash, code)
+    except CodeRefused:
+        return False
+    return True
+
+
 async def require_another(db: AsyncSession, attempt: Attempt, *, purpose: str, same_place: ColumnElement[bool]) -> None:
     """Raise `EnoughCodes` or `CodeTooSoon`; depends on nothing but what this attempt has asked for before.
 

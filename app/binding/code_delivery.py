@@ -11,11 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
 from app.audit.service import record
-from app.binding import attempts, known_customers, pairs, phone_quiet, rules, texts
+from app.binding import (
+    attempts,
+    challenges,
+    guess_budgets,
+    known_customers,
+    message_windows,
+    pairs,
+    phone_quiet,
+    rules,
+    texts,
+)
+from app.binding.guess_budgets import Guess
 from app.binding.models import Attempt, Binding, Challenge
 from app.binding.pairs import GuessKeys
 from app.binding.ports import BindingPorts
@@ -57,7 +69,7 @@ async def deliver_handle_code(services: Services, ports: BindingPorts, work: Wor
     try:
         if envelope.connector.direct_messages is None:
             raise ChannelRefused("switched_off")
-        await envelope.connector.direct_messages.send(envelope.subject, text, str(challenge_id))
+        await envelope.connector.direct_messages.send(envelope.subject, text, str(work.id))
     except (DirectMessageRefused, ChannelRefused):
         await _record_refused(services, challenge_id, work, "refused_by_network")
         return
@@ -65,36 +77,59 @@ async def deliver_handle_code(services: Services, ports: BindingPorts, work: Wor
 
 
 async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_id: UUID, work: Work) -> _Envelope | str:
-    """Where to send it, or why not. Limits that a stranger uses up come first, the account's own last."""
-    services = services_of(db)
-    now = services.clock()
+    """Where to send it, or why not."""
+    now = services_of(db).clock()
     challenge = await db.get_one(Challenge, challenge_id, with_for_update=True)
     attempt = await db.get_one(Attempt, challenge.attempt_id)
     if attempt.state != State.HANDLE_PENDING or attempt.version != challenge.attempt_version:
         return "stale"
+    if not await challenges.is_current(db, challenge, work.payload["code"]):
+        return "stale"
     case = await db.get(Case, attempt.case_id) if attempt.case_id else None
     if case is None or case.connector != attempt.connector:
         return "not_addressed"
-    author = await cases.author_of(db, case)
-    named = await attempts.opened(db, attempt, "sealed_named")
-    # an account that was renamed since is named by either of its names
-    handles = {author.handle, (await cases.latest_complaint(db, case)).author.handle}
-    if rules.plain_account(named["account"]) not in {rules.plain_account(one) for one in handles}:
+    if not await is_addressed(db, case, await attempts.opened(db, attempt, "sealed_named")):
         return "not_addressed"
-    envelope = _Envelope(author, ports.connector(case.connector))
+    envelope = _Envelope(await cases.author_of(db, case), ports.connector(case.connector))
     if challenge.sent_at is not None:
         return envelope
-    sending = services.policy.sending
+    reason = await _objection_to_message(db, case, envelope.connector, work.payload["network"], now)
+    if reason is not None:
+        return reason
+    challenge.sent_at = now
+    return envelope
+
+
+async def is_addressed(db: AsyncSession, case: Case, named: Mapping[str, str]) -> bool:
+    """Whether the account that a visitor named is the case's own."""
+    author = await cases.author_of(db, case)
+    # an account that was renamed since is named by either of its names
+    handles = {author.handle, (await cases.latest_complaint(db, case)).author.handle}
+    return rules.plain_account(named["account"]) in {rules.plain_account(one) for one in handles}
+
+
+async def _objection_to_message(
+    db: AsyncSession, case: Case, connector: Connector, network: str, now: datetime
+) -> str | None:
+    """Into a window that the account itself opened, else within the limits, else not now.
+
+    Limits that a stranger uses up come first, the account's own last.
+    """
+    if await guess_budgets.messages_spent(db, case.author_hash.hex(), now):
+        return "closed"
+    if await message_windows.take_code(db, connector=case.connector, handle_hash=case.author_hash, now=now):
+        return None
+    if not connector.accepts_unsolicited:
+        return "waits_for_message"
+    vault, sending = services_of(db).vault, services_of(db).policy.sending
     for purpose, value, rate in (
-        ("handle-codes-network", work.payload["network"], sending.handle_network),
+        ("handle-codes-network", network, sending.handle_network),
         ("handle-codes-account", case.author_hash.hex(), sending.handle_account),
         ("handle-codes-connector", case.connector, sending.handle_connector),
     ):
-        key = await services.vault.lookup_hash(purpose, value)
-        if not await rates.take(db, key, rate.limit, rate.per, now):
+        if not await rates.take(db, await vault.lookup_hash(purpose, value), rate.limit, rate.per, now):
             return "rate"
-    challenge.sent_at = now
-    return envelope
+    return None
 
 
 async def deliver_customer_code(services: Services, ports: BindingPorts, work: Work) -> None:
@@ -111,9 +146,11 @@ async def deliver_customer_code(services: Services, ports: BindingPorts, work: W
         return
     customer = await ports.directory.find(identifier)
     async with transaction(services) as db:
+        await _fix_customer(db, challenge_id, customer, identifier)
+    async with transaction(services) as db:
         challenge = await db.get_one(Challenge, challenge_id, with_for_update=True)
         attempt = await db.get_one(Attempt, challenge.attempt_id)
-        reason = await _decide_customer_code(db, attempt, challenge, customer, identifier)
+        reason = await _decide_customer_code(db, attempt, challenge, customer, work)
         if reason is not None:
             await _withhold(db, challenge_id, reason, work)
             return
@@ -147,30 +184,58 @@ async def _is_wanted(services: Services, challenge_id: UUID) -> bool:
         return attempt.state == State.CUSTOMER_PENDING and attempt.version == challenge.attempt_version
 
 
-async def _decide_customer_code(
-    db: AsyncSession, attempt: Attempt, challenge: Challenge, customer: CustomerRecord | None, identifier: str
-) -> str | None:
-    """Fix whom the challenge is about, known or not, and say why nothing may be sent, if so."""
+def _is_stale(attempt: Attempt, challenge: Challenge) -> bool:
+    return attempt.state != State.CUSTOMER_PENDING or attempt.version != challenge.attempt_version
+
+
+async def _fix_customer(db: AsyncSession, challenge_id: UUID, customer: CustomerRecord | None, identifier: str) -> None:
+    """Whom the challenge is about, known or not. From here on a code may be typed, so what else there is to do for
+    somebody known comes after: how soon a code may be typed is the same for everybody."""
     services = services_of(db)
-    now = services.clock()
-    if attempt.state != State.CUSTOMER_PENDING or attempt.version != challenge.attempt_version:
-        return "stale"
+    challenge = await db.get_one(Challenge, challenge_id, with_for_update=True)
+    attempt = await db.get_one(Attempt, challenge.attempt_id)
+    if _is_stale(attempt, challenge):
+        return
     assert attempt.handle_hash is not None
-    assert challenge.typed_hash is not None
+    sealed = await known_customers.seal_for_challenge(db, attempt, challenge, customer or known_customers.NOBODY)
     if customer is None:
         hashed = await pairs.unknown_customer_hash(services, identifier)
     else:
         hashed = await pairs.customer_hash(services, customer.customer_number)
-        challenge.sealed_customer = await known_customers.seal_for_challenge(db, attempt, challenge, customer)
-    challenge.customer_hash = hashed
-    challenge.pair_hash = await pairs.pair_hash(services, attempt.handle_hash, hashed)
-    keys = GuessKeys(challenge.typed_hash, challenge.pair_hash, hashed)
-    binding = await binding_of_pair(db, attempt.handle_hash, hashed)
+    await db.execute(
+        update(Challenge)
+        .where(Challenge.id == challenge.id)
+        .values(
+            customer_hash=hashed,
+            pair_hash=await pairs.pair_hash(services, attempt.handle_hash, hashed),
+            sealed_customer=sealed if customer is not None else None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _decide_customer_code(
+    db: AsyncSession, attempt: Attempt, challenge: Challenge, customer: CustomerRecord | None, work: Work
+) -> str | None:
+    """Why nothing may be sent, if so."""
+    now = services_of(db).clock()
+    if _is_stale(attempt, challenge):
+        return "stale"
+    assert attempt.handle_hash is not None
+    assert challenge.typed_hash is not None
+    assert challenge.pair_hash is not None
+    assert challenge.customer_hash is not None
+    keys = GuessKeys(challenge.typed_hash, challenge.pair_hash, challenge.customer_hash)
+    binding = await binding_of_pair(db, attempt.handle_hash, keys.customer)
     if challenge.channel == CodeMethod.TOTP or challenge.sent_at is not None:
         return None
     reason = await _objection(db, attempt, challenge, customer, binding)
     if reason is None:
-        reason = await pairs.is_closed(db, keys, bound=binding is not None and is_live(binding, now), now=now)
+        reason = await pairs.is_closed(db, keys.pair, now)
+    if reason is None:
+        bound = binding is not None and is_live(binding, now)
+        guess = Guess(attempt.handle_hash, keys.customer, str(work.payload["network"]), bound)
+        reason = await guess_budgets.spent(db, guess, now)
     if reason is None and not await _within_rates(db, keys, binding, now):
         reason = "rate"
     if reason is None:

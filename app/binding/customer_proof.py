@@ -13,12 +13,13 @@ from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit.service import record
-from app.binding import attempts, challenges, known_customers, pairs, rules
-from app.binding.authenticator import use_authenticator
+from app.binding import attempts, challenges, guess_budgets, known_customers, pairs, rules
+from app.binding.authenticator import try_in_vain, use_authenticator
 from app.binding.brands import require_offered
 from app.binding.code_delivery import CUSTOMER_CODE
 from app.binding.errors import AccountNeeded, CodeWrong, MethodNotOffered, NotReady, OutOfStep
-from app.binding.models import Attempt, Challenge
+from app.binding.guess_budgets import Guess
+from app.binding.models import Attempt, Binding, Challenge
 from app.binding.pairs import GuessKeys
 from app.binding.ports import BindingPorts
 from app.binding.queries import live_binding_of_pair
@@ -108,8 +109,8 @@ async def ask(
     )
 
 
-async def check_customer_code(services: Services, *, session_id: UUID, slug: str, code: str) -> None:
-    """The typed code; the browser goes on to /c/{slug}/confirm.
+async def check_customer_code(services: Services, *, session_id: UUID, slug: str, code: str, network: str) -> None:
+    """The typed code; the browser goes on to /c/{slug}/confirm. `network` is `network_of` the visitor's address.
 
     Raises `CodeWrong`, `limits.errors.Locked` after five wrong ones in a row, `NotReady` before the worker has looked.
     """
@@ -117,22 +118,25 @@ async def check_customer_code(services: Services, *, session_id: UUID, slug: str
     async with transaction(services) as db:
         attempt = await attempts.of_session(db, session_id, now, slug=slug)
         attempts.require_state(attempt, State.CUSTOMER_PENDING)
-        await check(db, attempt, code, now)
+        await check(db, attempt, code, network, now)
 
 
-async def check(db: AsyncSession, attempt: Attempt, code: str, now: datetime) -> Level:
-    """Check, count, and move the attempt to `CUSTOMER_OK`; returns the level of what was proved."""
+async def check(db: AsyncSession, attempt: Attempt, code: str, network: str, now: datetime) -> Level:
+    """Count, check, and move the attempt to `CUSTOMER_OK`; returns the level of what was proved."""
     challenge = await attempts.current_challenge(db, attempt, PURPOSE)
     if challenge is None or challenge.typed_hash is None:
         raise CodeWrong
     await pairs.require_not_locked(db, challenge.typed_hash, now)
-    if challenge.pair_hash is None or challenge.customer_hash is None:
+    if challenge.pair_hash is None or challenge.customer_hash is None or attempt.handle_hash is None:
         raise NotReady
-    await pairs.hold(db, challenge.customer_hash, now)
     live = await challenges.count_try(db, challenge, now)
     keys = GuessKeys(challenge.typed_hash, challenge.pair_hash, challenge.customer_hash)
+    binding = await live_binding_of_pair(db, attempt.handle_hash, keys.customer, now)
+    guess = Guess(attempt.handle_hash, keys.customer, network, bound=binding is not None)
+    taken = await guess_budgets.take(db, guess, now)
+    may_be_right = taken and await pairs.is_closed(db, keys.pair, now) is None
     try:
-        level = await _weigh(db, attempt, live, keys, code)
+        level = await _weigh(db, attempt, live, binding, code, may_be_right=may_be_right)
     except CodeWrong as wrong:
         challenges.record_refusal(db, attempt, live)
         state = await pairs.count_wrong(db, keys, now)
@@ -148,6 +152,7 @@ async def check(db: AsyncSession, attempt: Attempt, code: str, now: datetime) ->
         raise pairs.refusal(state, now, wrong) from None
     await challenges.use(db, live, now)
     await pairs.forgive(db, keys, now)
+    await guess_budgets.give_back(db, guess, now)
     await accept_customer(
         db,
         attempt,
@@ -161,18 +166,19 @@ async def check(db: AsyncSession, attempt: Attempt, code: str, now: datetime) ->
     return level
 
 
-async def _weigh(db: AsyncSession, attempt: Attempt, challenge: Challenge, keys: GuessKeys, code: str) -> Level:
-    """The level of a right code; raises `CodeWrong`, also for a right one of a pair that is closed in silence."""
+async def _weigh(
+    db: AsyncSession, attempt: Attempt, challenge: Challenge, binding: Binding | None, code: str, *, may_be_right: bool
+) -> Level:
+    """The level of a right code; raises `CodeWrong`, also for a right one where none may be, after the same work."""
     services = services_of(db)
     now = services.clock()
-    binding = await live_binding_of_pair(db, attempt.handle_hash, challenge.customer_hash, now)
-    closed = await pairs.is_closed(db, keys, bound=binding is not None, now=now)
     if challenge.channel == CodeMethod.TOTP:
-        if binding is None or closed is not None:
+        if binding is None or not may_be_right:
+            await try_in_vain(db, attempt.id, code, now)
             raise CodeWrong
         return await use_authenticator(db, binding, code, attempts.visitor_of(attempt), now)
     await challenges.check(db, challenge, code)
-    if closed is not None:
+    if not may_be_right:
         raise CodeWrong
     return rules.level_of_code(services.policy, challenge.channel)
 

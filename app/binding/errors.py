@@ -94,7 +94,7 @@ class AccountIncomplete(Invalid):
     """The account's name lacks its server, where accounts live on many."""
 
     code = "account_incomplete"
-    message = "Please write the whole name of the account, with its server: name@server."
+    message = "Please write the whole name of the account, with its server: name@server, or name.server."
 
 
 class NoticeNotAccepted(Invalid):

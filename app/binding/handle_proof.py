@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import false, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import attempts, challenges, flows
+from app.binding import attempts, challenges, flows, guess_budgets
 from app.binding.code_delivery import HANDLE_CODE
 from app.binding.errors import (
     AccountIncomplete,
@@ -225,13 +225,17 @@ async def check_handle_code(services: Services, *, session_id: UUID, slug: str, 
             raise CodeWrong
         live = await challenges.count_try(db, challenge, now)
         case = await db.get(Case, attempt.case_id) if attempt.case_id else None
+        # Only a code that was sent has chances that count against an account.
+        account = case.author_hash.hex() if case is not None and live.sent_at is not None else str(attempt.id)
+        taken = await guess_budgets.take_message(db, account, now)
         try:
             await challenges.check(db, live, code)
+            if case is None or not taken:
+                raise CodeWrong
         except CodeWrong:
             challenges.record_refusal(db, attempt, live)
             raise
-        if case is None:
-            raise CodeWrong
+        await guess_budgets.give_back_message(db, account)
         await challenges.use(db, live, now)
         await _accept(db, attempt, await cases.author_of(db, case), HandleMethod.DIRECT_MESSAGE, now)
 
@@ -293,7 +297,9 @@ async def _ask_network(
     answer = SignInAnswer(code, issuer, taken.verifier, taken.redirect_uri, taken.memo)
     try:
         return "", await connector.sign_in.finish(services, answer)
-    except (SignInFailed, ChannelRefused):
+    except SignInFailed as failed:
+        return failed.reason, None
+    except ChannelRefused:
         return "proved_nothing", None
     except ChannelUnavailable:
         return "unreachable", None

@@ -20,8 +20,9 @@ from app.services import Services
 from security.envelope import Place, seal
 
 BINDINGS_KEY = "bindings"
+NOBODY = CustomerRecord("0" * 8, "0" * 24, "0" * 13, "0" * 20, "it")
 
-__all__ = ["CustomerRecord", "document", "of_attempt", "of_binding", "of_challenge", "record_from"]
+__all__ = ["NOBODY", "CustomerRecord", "document", "of_attempt", "of_binding", "of_challenge", "record_from"]
 
 
 def document(customer: CustomerRecord) -> dict[str, Any]:

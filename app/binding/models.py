@@ -164,6 +164,17 @@ class AccountLook(Base):
     looked_at: Mapped[datetime]
 
 
+class MessageWindow(Base):
+    """An account wrote to the bank's own account behind a connector: until it closes, so many codes may go back."""
+
+    __tablename__ = "message_windows"
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    handle_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    closes_at: Mapped[datetime] = mapped_column(index=True)
+    codes_left: Mapped[int]
+
+
 class KnownBrowser(Base):
     """A browser that a binding was used from, by the keyed hash of its cookie."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,12 +16,8 @@ from app.directory.port import normalise
 from app.limits import guesses
 from app.limits.errors import Locked
 from app.limits.guesses import GuessState
-from app.policy import GuessPolicy
 from app.services import Services
 from security.encoding import join
-
-NEVER_LOCKS: Final = GuessPolicy(in_a_row=1_000_000_000)
-"""A customer's counter counts the day and never locks: a stranger's guesses must not lock out who is bound."""
 
 
 async def customer_hash(services: Services, customer_number: str) -> bytes:
@@ -47,7 +42,7 @@ async def typed_hash(services: Services, handle_hash: bytes, identifier: str) ->
 
 @dataclass(frozen=True)
 class GuessKeys:
-    """The three counters of one guess; for a locked room nothing is typed, and the pair's own is shown."""
+    """Whom a guess is about, by keyed hashes; for a locked room nothing is typed, and the pair's own is shown."""
 
     typed: bytes
     pair: bytes
@@ -61,35 +56,24 @@ async def require_not_locked(db: AsyncSession, typed: bytes, now: datetime) -> N
         raise _locked(state, now)
 
 
-async def is_closed(db: AsyncSession, keys: GuessKeys, *, bound: bool, now: datetime) -> str | None:
-    """Why a code may neither be sent nor be right just now, told to nobody but the log.
+async def is_closed(db: AsyncSession, pair: bytes, now: datetime) -> str | None:
+    """Why a code of this pair may neither be sent nor be right just now, told to nobody but the log.
 
-    None, `locked`, `used_up` (too many wrong ones since the last right one), or `closed` for new pairs.
+    None, `locked`, or `used_up` (too many wrong ones since the last right one).
     """
     tries = services_of(db).policy.tries
-    pair = await guesses.state_of(db, keys.pair, now)
-    if pair.is_locked(now):
+    state = await guesses.state_of(db, pair, now)
+    if state.is_locked(now):
         return "locked"
-    if pair.in_all(tries.pair) >= tries.wrong_in_all:
-        return "used_up"
-    if not bound and (await guesses.state_of(db, keys.customer, now)).today >= tries.wrong_a_day:
-        return "closed"
-    return None
-
-
-async def hold(db: AsyncSession, customer: bytes, now: datetime) -> None:
-    """Guesses at one customer wait for each other, whoever makes them: what `is_closed` says then is still true when
-    the guess is counted. One counter is enough, as each of the others belongs to one customer."""
-    await guesses.hold(db, customer, now)
+    return "used_up" if state.in_all(tries.pair) >= tries.wrong_in_all else None
 
 
 async def count_wrong(db: AsyncSession, keys: GuessKeys, now: datetime) -> GuessState:
-    """Count one wrong guess against all three; returns what the visitor may know. Call it where changes are kept."""
+    """Count one wrong guess against the pair; returns what the visitor may know. Call it where changes are kept."""
     policy = services_of(db).policy.tries.pair
     shown = await guesses.count_wrong(db, keys.typed, policy, now)
     if keys.pair != keys.typed:
         await guesses.count_wrong(db, keys.pair, policy, now)
-    await guesses.count_wrong(db, keys.customer, NEVER_LOCKS, now)
     return shown
 
 

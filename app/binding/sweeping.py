@@ -10,7 +10,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
-from app.binding import attempts, posted_answers, reproof, rules
+from app.binding import attempts, message_windows, posted_answers, reproof, rules
 from app.binding.models import Attempt, Binding
 from app.binding.revoking import revoke
 from app.binding.room_entry import lock_room
@@ -32,6 +32,7 @@ async def sweep(services: Services) -> None:
     """All of them, once."""
     await expire_attempts(services)
     await posted_answers.forget_old(services)
+    await message_windows.forget_old(services)
     await lock_idle_sessions(services)
     await session_sweeps.end_over(services)
     await expire_bindings(services)

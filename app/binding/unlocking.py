@@ -55,13 +55,13 @@ async def request_unlock_code(
         )
 
 
-async def check_unlock_code(services: Services, *, session_id: UUID, code: str) -> Unlocked:
+async def check_unlock_code(services: Services, *, session_id: UUID, code: str, network: str) -> Unlocked:
     """The typed code. Raises `CodeWrong`, `Locked`, `NotReady`, `AttemptOver`, `NotFinishedHere`."""
     now = services.clock()
     async with transaction(services) as db:
         attempt = await attempts.of_session(db, session_id, now, kind=Kind.UNLOCK)
         attempts.require_state(attempt, State.CUSTOMER_PENDING)
-        level = await customer_proof.check(db, attempt, code, now)
+        level = await customer_proof.check(db, attempt, code, network, now)
         return Unlocked(level, await reopen_room(db, attempt, level, now))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -30,6 +30,8 @@ from security.keys import DataKey
 from security.tokens import new_slug
 
 Keys = dict[bytes, DataKey]
+Heard = Callable[[AsyncSession, Connector, ArrivedPost], Awaitable[None]]
+"""What else follows from a new message that somebody wrote in private, in the transaction that stores it."""
 READ_THREAD: Final = "read_thread"
 
 
@@ -47,12 +49,14 @@ async def handle_hash(services: Services, subject: Subject) -> bytes:
     return await services.vault.lookup_hash("handle", identity.hex())
 
 
-async def take_in(services: Services, connector: Connector, clocks: CaseClocks) -> int:
+async def take_in(services: Services, connector: Connector, clocks: CaseClocks, heard: Heard | None = None) -> int:
     """Poll a connector once and store what came; returns how many posts the page held."""
 
     async def store(db: AsyncSession, _connector: Connector, posts: Sequence[ArrivedPost], keys: object) -> None:
         for post in posts:
-            await receive_post(db, connector, post, cast("Keys", keys), clocks)
+            arrival = await receive_post(db, connector, post, cast("Keys", keys), clocks)
+            if arrival is not None and heard is not None and not post.visibility.is_public:
+                await heard(db, connector, post)
 
     async def prepare(services: Services, posts: Sequence[ArrivedPost]) -> object:
         return await _keys_for_new_cases(services, connector, posts)

@@ -1,19 +1,20 @@
-"""Reads connectors: a page of arrivals and the moved cursor are stored together, so nothing is lost or doubled."""
+"""Reads connectors: a page of what came and the moved cursor are stored together, so nothing is lost or doubled."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.channels.models import ChannelCursor
-from app.channels.ports import ArrivedPost, Connector
+from app.channels.ports import ArrivedPost, Connector, IncomingMessage
 from app.database import reading, transaction, upsert
 from app.services import Services
 
 Prepare = Callable[[Services, Sequence[ArrivedPost]], Awaitable[object]]
 Store = Callable[[AsyncSession, Connector, Sequence[ArrivedPost], object], Awaitable[None]]
+StoreMessages = Callable[[AsyncSession, Sequence[IncomingMessage]], Awaitable[None]]
 
 
 async def poll(services: Services, connector: Connector, prepare: Prepare, store: Store) -> int:
@@ -24,20 +25,49 @@ async def poll(services: Services, connector: Connector, prepare: Prepare, store
     """
     if connector.arrivals is None:
         return 0
-    here = select(ChannelCursor.cursor).where(ChannelCursor.connector == connector.name)
-    async with reading(services) as db:
-        cursor = (await db.execute(here)).scalar_one_or_none()
+    cursor = await _known(services, connector.name)
     posts, moved = await connector.arrivals.poll(cursor)
     if not posts and moved in (cursor, None):
         return 0
     prepared = await prepare(services, posts)
     async with transaction(services) as db:
-        if (await db.execute(here.with_for_update())).scalar_one_or_none() != cursor:
+        if await _now(db, connector.name) != cursor:
             return 0
         await store(db, connector, posts, prepared)
         if moved is not None:
             await _move(db, connector.name, moved, services)
     return len(posts)
+
+
+async def poll_messages(services: Services, connector: Connector, store: StoreMessages) -> int:
+    """The same for messages that people wrote to the bank in private, by a cursor of their own."""
+    if connector.incoming is None:
+        return 0
+    name = f"{connector.name}/messages"
+    cursor = await _known(services, name)
+    messages, moved = await connector.incoming.poll(cursor)
+    if not messages and moved in (cursor, None):
+        return 0
+    async with transaction(services) as db:
+        if await _now(db, name) != cursor:
+            return 0
+        await store(db, messages)
+        if moved is not None:
+            await _move(db, name, moved, services)
+    return len(messages)
+
+
+async def _known(services: Services, name: str) -> str | None:
+    async with reading(services) as db:
+        return (await db.execute(_cursor(name))).scalar_one_or_none()
+
+
+async def _now(db: AsyncSession, name: str) -> str | None:
+    return (await db.execute(_cursor(name).with_for_update())).scalar_one_or_none()
+
+
+def _cursor(name: str) -> Select[str]:
+    return select(ChannelCursor.cursor).where(ChannelCursor.connector == name)
 
 
 async def _move(db: AsyncSession, name: str, cursor: str, services: Services) -> None:

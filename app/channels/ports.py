@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.services import Services
 
@@ -44,7 +44,11 @@ class TextTooLong(ChannelError):
 
 
 class SignInFailed(ChannelError):
-    """The sign-in at the network proved nothing."""
+    """The sign-in at the network proved nothing. `reason` is a word of ours for the leaf, never text from outside."""
+
+    def __init__(self, text: str = "", reason: str = "proved_nothing") -> None:
+        super().__init__(text or reason)
+        self.reason = reason
 
 
 class AccountNotNamed(ChannelError):
@@ -231,6 +235,25 @@ class DirectMessages(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class IncomingMessage:
+    """Somebody wrote to the bank in private. What they wrote is not here: nothing in it proves anything."""
+
+    author: Subject
+    sent_at: datetime
+
+
+class Incoming(Protocol):
+    """Who wrote to the bank's account in private, which opens the way for a code back to them."""
+
+    async def poll(self, cursor: str | None) -> tuple[list[IncomingMessage], str | None]:
+        """One page of messages after `cursor`, oldest first, and the next cursor; the same one may come twice.
+
+        Raises ChannelUnavailable or ChannelRefused.
+        """
+        ...
+
+
 class AccountState(StrEnum):
     """Whether a person still has an account at the network."""
 
@@ -283,6 +306,9 @@ class Connector:
     `tidy_account` brings what a visitor typed into the form that handles have here. Raises AccountNotNamed.
     `look` asks the network whether the bank's account there can do its work; it changes nothing. `learn` asks for what
     `Publisher.fit` counts by; it is called by every process that fits texts, now and then.
+    `client_document` is what the network's servers read at an address of ours to know us as a client.
+    `accepts_unsolicited` is off where nobody gets a direct message of somebody that they have not written to: there a
+    code follows a message of the person, which `incoming` tells of.
     """
 
     name: str
@@ -299,6 +325,9 @@ class Connector:
     tidy_account: Callable[[str], str] = as_typed
     look: Callable[[], Awaitable[Sequence[Remark]]] | None = None
     learn: Callable[[], Awaitable[object]] | None = None
+    client_document: Mapping[str, Any] | None = None
+    accepts_unsolicited: bool = True
+    incoming: Incoming | None = None
 
 
 def connector_for(connectors: Sequence[Connector], network: str, scope: str) -> Connector | None:

@@ -76,6 +76,7 @@ def secrets(settings: Settings) -> Findings:
         *((f"secret of {one.name}", one.secret_file) for one in settings.identity_providers),
         *((f"key of {one.name}", one.key_file) for one in settings.identity_providers),
         *((f"token of {one.name}", one.token_file) for one in settings.mastodon),
+        *((f"key of {one.name}", one.key_file) for one in settings.atproto),
     ]
     for name, file in named:
         if file is not None:

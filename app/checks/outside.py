@@ -32,6 +32,9 @@ def networks(parts: Parts) -> Findings:
         unproved = one.sign_in is None and one.direct_messages is None
         bad = "offers neither sign-in nor direct messages: its people can prove no handle"
         yield judged(f"network {one.name}", not unproved, "handles can be proved", bad)
+        if one.direct_messages is not None and not one.accepts_unsolicited and one.incoming is None:
+            mute = "codes wait for a message of the customer, and nothing tells of messages: none is ever sent"
+            yield Finding(f"network {one.name}", Colour.RED, mute)
 
 
 async def accounts(parts: Parts) -> list[Finding]:

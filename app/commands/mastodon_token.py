@@ -17,7 +17,8 @@ from app.channels.mastodon_health import SCOPES
 from app.channels.mastodon_servers import Client, Servers
 from app.commands.wrong_use import WrongUse
 from app.main import outbound_from
-from app.settings import MastodonSettings, Settings
+from app.network_settings import MastodonSettings
+from app.settings import Settings
 from security.secret import Secret
 
 SHOWN_IN_THE_BROWSER: Final = "urn:ietf:wg:oauth:2.0:oob"

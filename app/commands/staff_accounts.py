@@ -29,7 +29,7 @@ from security.totp import provisioning_uri
 async def add(house: Installation, operator: Operator, new: NewStaff, password: str) -> str:
     """Add an account; returns the address (otpauth:) that its authenticator is set up with, once."""
     async with transaction(house.services) as db:
-        account, secret = await service.add(db, operator, new, password)
+        account, secret = await service.add(db, operator, new, password, words=(house.settings.bank,))
     return provisioning_uri(secret, account.login, f"{ISSUER} {house.settings.bank}")
 
 

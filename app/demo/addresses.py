@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SITES: Final = ("demo", "bank", "staff", "square", "phone", "identity", "admin")
+SITES: Final = ("demo", "bank", "staff", "square", "phone", "identity", "admin", "eid")
 LOOPBACK: Final = "127.0.0.1"
 
 

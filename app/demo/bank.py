@@ -11,12 +11,10 @@ from pathlib import Path
 from app import key_files
 from app.actors import SYSTEM
 from app.agents.service import NewStaff, add
-from app.binding.identity_provider import HttpIdentityProvider, OfferedProvider
-from app.channels.ports import Connector
 from app.database import transaction
 from app.demo import cast
 from app.demo.addresses import Addresses
-from app.demo.identity.app import ACR, IdentityPerson
+from app.demo.identity_sites import IdentitySites
 from app.demo.network import Founding, TownNetwork
 from app.demo.phone.inbox import Device, PhoneInbox
 from app.demo.phone.smtp import MailListener
@@ -26,7 +24,6 @@ from app.main import Installation, Parts, assemble
 from app.migrating import migrate
 from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpServer
 from app.outbound import OutboundClient
-from app.permissions import Level
 from app.services import Clock, system_clock
 from app.settings import DirectorySettings, ScimSettings, Settings
 from security import totp
@@ -51,18 +48,12 @@ class DemoBank:
     network: TownNetwork
     inbox: PhoneInbox
     sms_token: str
-    identity_secret: str
+    identities: IdentitySites
     staff: list[StaffKey] = field(default_factory=list)
 
     def key_of(self, colleague: cast.Colleague) -> StaffKey:
         """The sign-in of a member of staff."""
         return next(key for key in self.staff if key.colleague == colleague)
-
-
-@dataclass(frozen=True)
-class _Secrets:
-    sms: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    identity: str = field(default_factory=lambda: secrets.token_urlsafe(24))
 
 
 @asynccontextmanager
@@ -82,14 +73,20 @@ async def demo_bank(
     mail = MailListener(inbox.mail)
     await mail.start()
     try:
-        known, network = _Secrets(), founding(addresses, clock)
-        outbound = OutboundClient(
-            http_hosts={**network.hosts, **addresses.mapped("phone"), **addresses.mapped("identity")}
-        )
+        sms_token, identities, network = secrets.token_urlsafe(24), IdentitySites(addresses), founding(addresses, clock)
+        outbound = OutboundClient(http_hosts={**network.hosts, **addresses.mapped("phone"), **identities.hosts})
         await migrate(settings)
-        parts = _parts(settings, addresses, (network.connect(outbound), outbound), known, mail.port)
+        senders = _senders(addresses, outbound, sms_token, mail.port)
+        parts = Parts(
+            connectors=(network.connect(outbound),),
+            providers=identities.offered(outbound),
+            senders=senders,
+            directory=CsvDirectory(folder / "customers.csv"),
+            demo=True,
+            demo_start=addresses.url("demo"),
+        )
         house = await assemble(settings, outbound=outbound, parts=parts, clock=clock)
-        bank = DemoBank(addresses, house, network, inbox, known.sms, known.identity)
+        bank = DemoBank(addresses, house, network, inbox, sms_token, identities)
         bank.staff = [await _hire(house, colleague) for colleague in cast.STAFF]
         try:
             yield bank
@@ -131,36 +128,11 @@ def _make_keys(settings: Settings) -> None:
     key_files.make_signing_key_file(settings.keys / key_files.EXPORT_KEY_FILE, f"{settings.origin}/export", demo=True)
 
 
-def _parts(
-    settings: Settings, addresses: Addresses, channel: tuple[Connector, OutboundClient], known: _Secrets, mail_port: int
-) -> Parts:
-    connector, outbound = channel
-    identity = HttpIdentityProvider(
-        name="demo-id",
-        base_url=addresses.url("identity"),
-        client_id="bank",
-        client_secret=Secret(known.identity.encode()),
-        outbound=outbound,
+def _senders(addresses: Addresses, outbound: OutboundClient, sms_token: str, mail_port: int) -> Senders:
+    return Senders(
+        HttpSmsGateway(f"{addresses.url('phone')}/sms", Secret(sms_token.encode()), outbound),
+        SmtpMail(SmtpServer("127.0.0.1", mail_port, "banca@bank.localhost", start_tls=False)),
     )
-    provider = OfferedProvider(
-        name="demo-id", label="Demo ID", port=identity, relay_resistant={ACR: Level.L3}, is_stub=True
-    )
-    return Parts(
-        connectors=(connector,),
-        providers=(provider,),
-        senders=Senders(
-            HttpSmsGateway(f"{addresses.url('phone')}/sms", Secret(known.sms.encode()), outbound),
-            SmtpMail(SmtpServer("127.0.0.1", mail_port, "banca@bank.localhost", start_tls=False)),
-        ),
-        directory=CsvDirectory(settings.data / "customers.csv"),
-        demo=True,
-        demo_start=addresses.url("demo"),
-    )
-
-
-def identity_people() -> list[IdentityPerson]:
-    """Whom the stub identity provider lets anybody be."""
-    return [IdentityPerson(one.customer_number, one.name) for one in cast.CUSTOMERS]
 
 
 async def _hire(house: Installation, colleague: cast.Colleague) -> StaffKey:

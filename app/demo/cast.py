@@ -20,12 +20,13 @@ BANK_PHONE: Final = "800 000 000"
 
 @dataclass(frozen=True)
 class Townsperson:
-    """Somebody on the Square; a customer of the bank when there is a number."""
+    """Somebody on the Square; a customer of the bank when there is a number. No tax code here can be anybody's."""
 
     square_id: str
     handle: str
     name: str
     about: str
+    fiscal_code: str = ""
     customer_number: str = ""
     phone: str = ""
     email: str = ""
@@ -57,6 +58,7 @@ GIULIA: Final = Townsperson(
     "giulia",
     "Giulia Esempi",
     "Torino, gatti e biciclette.",
+    "SMPGLI92D50Z999B",
     "BE-100001",
     "+393331000001",
     "giulia@posta.example",
@@ -67,6 +69,7 @@ MARCO: Final = Townsperson(
     "marco.prova",
     "Marco Prova",
     "Panettiere. Scrivo tardi.",
+    "PRVMRC80C15Z999K",
     "BE-100002",
     "+393331000002",
     "marco@posta.example",
@@ -77,6 +80,7 @@ ELENA: Final = Townsperson(
     "elena",
     "Elena Campione",
     "Insegno matematica.",
+    "CMPLNE75H48Z999L",
     "BE-100003",
     "+393331000003",
     "elena@posta.example",
@@ -88,12 +92,13 @@ MALLORY: Final = Townsperson(
     "mallory",
     "Mallory Finta",
     "Colleziono conti altrui.",
+    "FNTMLR88S20Z999J",
     "BE-100004",
     "+393331000004",
     "mallory@posta.example",
     "Ovunque",
 )
-STRANGER: Final = Townsperson("1005", "passante", "Pino Passante", "Passo, guardo, vado.")
+STRANGER: Final = Townsperson("1005", "passante", "Pino Passante", "Passo, guardo, vado.", "PSSPNI70A01Z999O")
 TOWN: Final = (GIULIA, MARCO, ELENA, MALLORY, STRANGER)
 CUSTOMERS: Final = tuple(one for one in TOWN if one.customer_number)
 
@@ -142,8 +147,10 @@ def complaint_of(person: Townsperson) -> SeedPost:
 
 def directory_csv() -> str:
     """The bank's customer file."""
-    lines = ["customer_number,name,phone,email,language,city"]
-    lines += [f"{one.customer_number},{one.name},{one.phone},{one.email},it,{one.city}" for one in CUSTOMERS]
+    lines = ["customer_number,name,phone,email,language,city,fiscal_code"]
+    lines += [
+        f"{one.customer_number},{one.name},{one.phone},{one.email},it,{one.city},{one.fiscal_code}" for one in CUSTOMERS
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -23,7 +23,7 @@ from security.secret import Secret
 
 NAME: Final = "mastodon"
 LABEL: Final = "Mastodon"
-PLAYING: Final = (cast.GIULIA, cast.ELENA, cast.MALLORY, cast.STRANGER)
+PLAYING: Final = (cast.GIULIA, cast.ELENA, cast.MARCO, cast.MALLORY, cast.STRANGER)
 GIULIAS_WORDS: Final = "mi avete addebitato il bollo due volte"
 CROSSING: Final = 40.0
 BETWEEN_LOOKS: Final = 0.2
@@ -69,7 +69,7 @@ async def _said_before(town: MastodonTown) -> None:
     for person in PLAYING:
         await town.people[person.handle].sign_in()
         await town.people[person.handle].rename(person.name)
-    for person in (cast.GIULIA, cast.ELENA, cast.MALLORY):
+    for person in (cast.GIULIA, cast.ELENA, cast.MARCO, cast.MALLORY):
         await town.say(person, wording(cast.complaint_of(person).text))
     complaint = await _arrived(town.bank, GIULIAS_WORDS)
     greeting = f"@{town.people[cast.GIULIA.handle].handle} {cast.BANKS_OLD_WORD}"

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,7 @@ from typing import Final
 from starlette.types import ASGIApp
 
 from app.demo.addresses import LOOPBACK, SITES, Addresses
-from app.demo.bank import DemoBank, demo_bank, identity_people
-from app.demo.identity.app import create_identity_app
+from app.demo.bank import DemoBank, demo_bank
 from app.demo.network import Founding
 from app.demo.phone.app import create_phone_app
 from app.demo.square_network import square_network
@@ -25,6 +25,7 @@ from app.demo.start_page import create_start_app
 from app.http.logs import configure_logging
 from app.http.server import Listener, run_servers, serving
 from app.main import listeners
+from app.services import Clock, system_clock
 from app.worker import Worker
 
 FIRST_PORT: Final = 8600
@@ -72,19 +73,10 @@ def _is_free(port: int) -> bool:
 def demo_listeners(bank: DemoBank) -> list[Listener]:
     """The bank's own doors and the sites of the town."""
     house, addresses = bank.house, bank.addresses
-    clock = house.services.clock
-    identity = create_identity_app(
-        identity_people(),
-        client_id="bank",
-        client_secret=bank.identity_secret,
-        redirect_uris=[f"{addresses.url('bank')}/identity/demo-id/callback"],
-        issuer=addresses.url("identity"),
-        clock=clock,
-    )
     town: dict[str, ASGIApp] = {
         "demo": create_start_app(bank),
         "phone": create_phone_app(bank.inbox, bank.sms_token),
-        "identity": identity,
+        **bank.identities.apps(house.services.clock),
         **bank.network.sites,
     }
     sites = [
@@ -100,9 +92,10 @@ async def running_demo(
     addresses: Addresses,
     database_urls: tuple[str, str] = ("", ""),
     founding: Founding = square_network,
+    clock: Clock = system_clock,
 ) -> AsyncIterator[DemoBank]:
     """A served demonstration with its worker, for the headless story and the journeys."""
-    async with demo_bank(folder, addresses, database_urls=database_urls, founding=founding) as bank:
+    async with demo_bank(folder, addresses, clock=clock, database_urls=database_urls, founding=founding) as bank:
         worker = Worker(bank.house)
         async with serving(demo_listeners(bank), bank.house.services.wakeups.stopping):
             worker.start()
@@ -112,12 +105,16 @@ async def running_demo(
                 await worker.stop()
 
 
-async def run_demo(listen: str = LOOPBACK) -> None:
-    """Serve until interrupted; prints where to begin. Raises `NotLoopback`."""
+async def run_demo(listen: str = LOOPBACK, *, write_first: bool = False) -> None:
+    """Serve until interrupted; prints where to begin. Raises `NotLoopback`.
+
+    With `write_first` the Square takes no unsolicited direct messages.
+    """
     require_loopback(listen)
     configure_logging(sys.stderr)
     with tempfile.TemporaryDirectory(prefix="riserbo-demo-") as folder:
-        async with demo_bank(Path(folder), free_addresses()) as bank:
+        founding = partial(square_network, accepts_unsolicited=not write_first)
+        async with demo_bank(Path(folder), free_addresses(), founding=founding) as bank:
             worker = Worker(bank.house)
             worker.start()
             _announce(bank.addresses)
@@ -134,6 +131,7 @@ def _announce(addresses: Addresses) -> None:
         ("The bank's public door", f"{addresses.url('bank')}/verify"),
         ("The bank's staff door", addresses.url("staff")),
         ("The customers' phones", addresses.url("phone")),
+        ("The digital identity", addresses.url("eid")),
         ("The stub identity provider", addresses.url("identity")),
     )
     print("\n  *** DEMONSTRATION *** throw-away keys, invented people, loopback only; all is gone when it stops\n")

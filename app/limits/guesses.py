@@ -1,4 +1,4 @@
-"""Counters that bound guessing. Counted by one statement each, in the transaction of the guess."""
+"""Counters that bound guessing, in a row and by the day: one statement each, in the transaction of the guess."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import case, delete, select
+from sqlalchemy import case, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import upsert
@@ -47,15 +47,37 @@ async def state_of(db: AsyncSession, key_hash: bytes, now: datetime) -> GuessSta
     return GuessState(row.in_a_row, row.today if row.day == _day(now) else 0, row.locked_until, row.locks)
 
 
-async def hold(db: AsyncSession, key_hash: bytes, now: datetime) -> None:
-    """Keep the counter for this transaction: guesses against it wait for each other from here on.
+async def count_today(db: AsyncSession, key_hash: bytes, most: int, now: datetime) -> bool:
+    """Count a guess of today (UTC) before anybody looks at it; False, and nothing is counted, once `most` are.
 
-    What is read afterwards is still true when the guess is counted: of many at once none passes a full counter.
+    One statement, whose row stays locked until the transaction ends: of many guesses at once none passes the last.
     """
+    today = _day(now)
     insertion = upsert(db, GuessCounter).values(
-        key_hash=key_hash, in_a_row=0, day=_day(now), today=0, locks=0, locked_until=None, updated_at=now
+        key_hash=key_hash, in_a_row=0, day=today, today=1, locks=0, locked_until=None, updated_at=now
     )
-    await db.execute(insertion.on_conflict_do_update(index_elements=["key_hash"], set_={"updated_at": now}))
+    counted = await db.execute(
+        insertion.on_conflict_do_update(
+            index_elements=["key_hash"],
+            set_={
+                "today": case((GuessCounter.day == today, GuessCounter.today + 1), else_=1),
+                "day": today,
+                "updated_at": now,
+            },
+            where=or_(GuessCounter.day != today, GuessCounter.today < most),
+        ).returning(GuessCounter.today)
+    )
+    return counted.scalar_one_or_none() is not None
+
+
+async def take_back_today(db: AsyncSession, key_hash: bytes, now: datetime) -> None:
+    """It was right: the guess counted before does not count against its day."""
+    await db.execute(
+        update(GuessCounter)
+        .where(GuessCounter.key_hash == key_hash, GuessCounter.day == _day(now), GuessCounter.today > 0)
+        .values(today=GuessCounter.today - 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def count_wrong(db: AsyncSession, key_hash: bytes, policy: GuessPolicy, now: datetime) -> GuessState:

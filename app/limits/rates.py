@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import case, delete, literal, select
+from sqlalchemy import case, delete, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import upsert
@@ -32,6 +32,26 @@ async def take(db: AsyncSession, key_hash: bytes, limit: int, per: timedelta, no
         .returning(Rate.arrival)
     )
     return (await db.execute(statement)).scalar_one_or_none() is not None
+
+
+async def give_back(db: AsyncSession, key_hash: bytes, limit: int, per: timedelta) -> None:
+    """The act that was taken last does not count after all."""
+    step = int(per.total_seconds() * MICRO) // limit
+    await db.execute(
+        update(Rate)
+        .where(Rate.key_hash == key_hash)
+        .values(arrival=Rate.arrival - step)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def is_spent(db: AsyncSession, key_hash: bytes, limit: int, per: timedelta, now: datetime) -> bool:
+    """Whether `take` would refuse one more act now; takes nothing."""
+    window, at = int(per.total_seconds() * MICRO), int(now.timestamp() * MICRO)
+    arrival = (await db.execute(select(Rate.arrival).where(Rate.key_hash == key_hash))).scalar_one_or_none()
+    if arrival is None or arrival > at + window + ASTRAY * MICRO:
+        return False
+    return max(arrival, at) + window // limit - at > window
 
 
 async def forget_old(db: AsyncSession, now: datetime) -> None:

@@ -27,19 +27,25 @@ from security.jwts import SigningKey
 from security.secret import Secret
 
 LONGEST_TOKEN: Final = 16 * 1024
+_SAID: Final = ("sub", "scope")
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a code was redeemed for."""
+    """What a code was redeemed for. `subject` and `scope` are what the answer itself says, "" where it does not."""
 
     access_token: str = field(repr=False)
     id_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
+    subject: str = field(default="", repr=False)
+    scope: str = ""
 
 
 class OAuthClient:
-    """One client at one server, known there by `key` (private_key_jwt) or, without one, by `secret` (HTTP Basic)."""
+    """One client at one server, known there by `key` (private_key_jwt) or, without one, by `secret` (HTTP Basic).
+
+    `demands_nonces` refuses a server that answers a proof without a nonce for the next one.
+    """
 
     def __init__(
         self,
@@ -48,6 +54,7 @@ class OAuthClient:
         *,
         key: SigningKey | None = None,
         secret: Secret | None = None,
+        demands_nonces: bool = False,
     ) -> None:
         if (key is None) is (secret is None):
             raise ValueError("a client has a key or a secret, one of them")
@@ -55,12 +62,14 @@ class OAuthClient:
         self.client_id: Final = client_id
         self.key: Final = key
         self._secret: Final = secret
+        self._demands_nonces: Final = demands_nonces
         self._nonce: str | None = None
 
-    async def leave(self, wish: AuthorizationWish, now: datetime) -> str:
+    async def leave(self, wish: AuthorizationWish, now: datetime, *, bound_to: SigningKey | None = None) -> str:
         """Where the browser goes. The request is pushed where the server takes that, and signed where it checks that.
 
-        Raises `OAuthRefused`, or `OutboundError` when the server cannot be reached.
+        A pushed one carries a proof of `bound_to`, for servers that want the key so early. Raises `OAuthRefused`, or
+        `OutboundError` when the server cannot be reached.
         """
         metadata = await self.server.describe(now)
         asked = parameters(self.client_id, wish)
@@ -73,14 +82,24 @@ class OAuthClient:
                 # by themselves OpenID Connect wants these outside as well (Core 6.1)
                 asked |= {"response_type": "code", "scope": wish.scope}
         if metadata.push:
-            asked = {"client_id": self.client_id, "request_uri": await self._push(metadata.push, asked, now)}
+            asked = {"client_id": self.client_id, "request_uri": await self._push(metadata.push, asked, now, bound_to)}
         address: str = add_params_to_uri(metadata.authorize, list(asked.items()))
         return address
 
     async def redeem(
-        self, code: str, *, code_verifier: str, redirect_uri: str, bound_to: SigningKey | None, now: datetime
+        self,
+        code: str,
+        *,
+        code_verifier: str,
+        redirect_uri: str,
+        bound_to: SigningKey | None,
+        now: datetime,
+        openid: bool = True,
     ) -> Tokens:
-        """The code's tokens. Bound to the key where the server can: a bearer token is refused then (a downgrade)."""
+        """The code's tokens. Bound to the key where the server can: a bearer token is refused then (a downgrade).
+
+        With `openid` an ID token must be among them.
+        """
         metadata = await self.server.describe(now)
         form = {
             "grant_type": "authorization_code",
@@ -92,7 +111,7 @@ class OAuthClient:
         answer = await self._post(metadata.token, form, now, key=key)
         if answer.status != 200:
             raise OAuthRefused("code_refused")
-        return _tokens(answer.json(), "dpop" if key is not None else "bearer")
+        return _tokens(answer.json(), "dpop" if key is not None else "bearer", openid=openid)
 
     async def userinfo(self, access_token: str, *, bound_to: SigningKey | None, now: datetime) -> Mapping[str, Any]:
         """The claims about the token's person, plain or signed. Not yet compared with the ID token's subject."""
@@ -114,16 +133,16 @@ class OAuthClient:
             raise OAuthRefused("userinfo_refused")
         return await self._told(answer, now)
 
-    async def revoke(self, tokens: Tokens, now: datetime) -> None:
+    async def revoke(self, tokens: Tokens, now: datetime, *, bound_to: SigningKey | None = None) -> None:
         """Give the tokens back, where the server takes them. They are forgotten here in any case."""
         metadata = await self.server.describe(now)
         for token in (tokens.refresh_token, tokens.access_token):
             if metadata.revoke and token:
-                with suppress(OutboundError):
-                    await self._post(metadata.revoke, {"token": token}, now)
+                with suppress(OutboundError, OAuthRefused):
+                    await self._post(metadata.revoke, {"token": token}, now, key=bound_to)
 
-    async def _push(self, url: str, asked: Mapping[str, str], now: datetime) -> str:
-        answer = await self._post(url, asked, now)
+    async def _push(self, url: str, asked: Mapping[str, str], now: datetime, key: SigningKey | None) -> str:
+        answer = await self._post(url, asked, now, key=key)
         document = answer.json() if answer.status == 201 else None
         address = document.get("request_uri") if isinstance(document, dict) else None
         if not isinstance(address, str) or not 0 < len(address) <= MAX_URL:
@@ -145,6 +164,8 @@ class OAuthClient:
             )
             if key is None or not self._must_repeat(answer):
                 break
+        if key is not None and self._demands_nonces and not answer.headers.get("dpop-nonce"):
+            raise OAuthRefused("no_nonce")
         return answer
 
     def _must_repeat(self, answer: OutboundResponse) -> bool:
@@ -179,7 +200,7 @@ class OAuthClient:
         )
 
 
-def _tokens(document: Any, kind: str) -> Tokens:
+def _tokens(document: Any, kind: str, *, openid: bool) -> Tokens:
     if not isinstance(document, dict):
         raise OAuthRefused("tokens_malformed")
     found = [document.get(name, "") for name in ("access_token", "id_token", "refresh_token")]
@@ -187,9 +208,10 @@ def _tokens(document: Any, kind: str) -> Tokens:
         raise OAuthRefused("tokens_malformed")
     if str(document.get("token_type")).lower() != kind:
         raise OAuthRefused("token_not_bound")
-    if not found[1]:
+    if openid and not found[1]:
         raise OAuthRefused("no_id_token")
-    return Tokens(*found)
+    said = [one if isinstance(one, str) and len(one) <= LONGEST_TOKEN else "" for one in map(document.get, _SAID)]
+    return Tokens(*found, *said)
 
 
 def _is_token(text: str) -> bool:

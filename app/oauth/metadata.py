@@ -30,8 +30,8 @@ class ServerMetadata:
     takes_claims: bool = False
 
 
-def read_metadata(document: object, issuer: str) -> ServerMetadata:
-    """The metadata of exactly this issuer; raises `OAuthRefused`."""
+def read_metadata(document: object, issuer: str, *, signs: bool = True) -> ServerMetadata:
+    """The metadata of exactly this issuer; raises `OAuthRefused`. `signs` is whether it must publish keys."""
     if not isinstance(document, dict) or document.get("issuer") != issuer:
         # a document about another issuer would have us send its codes and our assertions elsewhere
         raise OAuthRefused("metadata_of_another_issuer")
@@ -42,7 +42,7 @@ def read_metadata(document: object, issuer: str) -> ServerMetadata:
         issuer=issuer,
         authorize=_address(document, "authorization_endpoint", issuer),
         token=_address(document, "token_endpoint", issuer),
-        jwks=_address(document, "jwks_uri", issuer),
+        jwks=_address(document, "jwks_uri", issuer, needed=signs),
         push=_address(document, "pushed_authorization_request_endpoint", issuer, needed=False),
         userinfo=_address(document, "userinfo_endpoint", issuer, needed=False),
         revoke=_address(document, "revocation_endpoint", issuer, needed=False),

@@ -20,7 +20,8 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 class AuthorizationWish:
     """What is asked for. `acrs` in order of preference, `claim` one that is wanted beyond those of the scope.
 
-    `fresh` asks for a sign-in of now, with its time; `prompt` is the provider's word for that.
+    `fresh` asks for a sign-in of now, with its time; `prompt` is the provider's word for that. `hint` is who should
+    sign in.
     """
 
     redirect_uri: str
@@ -33,6 +34,7 @@ class AuthorizationWish:
     fresh: bool = True
     prompt: str = "login"
     jkt: str = ""
+    hint: str = ""
 
 
 def parameters(client_id: str, wish: AuthorizationWish) -> dict[str, str]:
@@ -52,6 +54,7 @@ def parameters(client_id: str, wish: AuthorizationWish) -> dict[str, str]:
         "prompt": wish.prompt,
         "max_age": "0" if wish.fresh else "",
         "dpop_jkt": wish.jkt,
+        "login_hint": wish.hint,
         "claims": _claims(wish.claim),
     }
     return {name: value for name, value in asked.items() if value}

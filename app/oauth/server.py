@@ -18,14 +18,20 @@ T = TypeVar("T")
 REMEMBERED: Final = timedelta(hours=1)
 BETWEEN_REFRESHES: Final = timedelta(minutes=1)
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
+Reader = Callable[[object, str], ServerMetadata]
+"""Reads the document of an issuer; raises `OAuthRefused` for one that cannot be used."""
 
 
 class AuthorizationServer:
     """What one issuer publishes. A stranger's token with a made-up key id costs the issuer one request a minute."""
 
-    def __init__(self, issuer: str, outbound: OutboundClient) -> None:
+    def __init__(
+        self, issuer: str, outbound: OutboundClient, *, well_known: str = WELL_KNOWN, read: Reader = read_metadata
+    ) -> None:
         self.issuer: Final = issuer
         self.outbound: Final = outbound
+        self._well_known: Final = well_known
+        self._reader: Final = read
         self._metadata: tuple[datetime, ServerMetadata] | None = None
         self._keys: tuple[datetime, VerificationKeys] | None = None
         self._asking = asyncio.Lock()
@@ -34,8 +40,8 @@ class AuthorizationServer:
         """The metadata; raises `OAuthRefused`, or `OutboundError` when the server cannot be reached."""
         async with self._asking:
             if self._metadata is None or now >= self._metadata[0] + REMEMBERED:
-                document = await self._read(self.issuer.rstrip("/") + WELL_KNOWN)
-                self._metadata = now, read_metadata(document, self.issuer)
+                document = await self._read(self.issuer.rstrip("/") + self._well_known)
+                self._metadata = now, self._reader(document, self.issuer)
             return self._metadata[1]
 
     async def checked(self, check: Callable[[VerificationKeys], T], now: datetime) -> T:

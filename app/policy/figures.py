@@ -20,9 +20,11 @@ from app.permissions import DataClass, Level
 MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
+MONTH: Final = 30 * DAY
 _UNITS: Final = {"s": timedelta(seconds=1), "min": MINUTE, "h": HOUR, "day": DAY, "days": DAY}
 _DURATION: Final = re.compile(r"([0-9]{1,6}) (s|min|h|days?)")
-_RATE: Final = re.compile(r"([0-9]{1,6}) (?:a|an) (hour|day)")
+_PERIODS: Final = {"hour": HOUR, "day": DAY, "month": MONTH}
+_RATE: Final = re.compile(r"([0-9]{1,6}) (?:a|an) (hour|day|month)")
 
 
 def duration_from(text: object) -> object:
@@ -36,13 +38,13 @@ def duration_from(text: object) -> object:
 
 
 def rate_from(text: object) -> object:
-    """A rate as the file writes it: `3 an hour`, `6 a day`; raises ValueError."""
+    """A rate as the file writes it: `3 an hour`, `6 a day`, `30 a month` (of 30 days); raises ValueError."""
     found = _RATE.fullmatch(text) if isinstance(text, str) else None
     if found is not None:
-        return Rate(int(found[1]), {"hour": HOUR, "day": DAY}[found[2]])
+        return Rate(int(found[1]), _PERIODS[found[2]])
     if isinstance(text, Rate):
         return text
-    raise ValueError('a rate like "3 an hour" or "6 a day"')
+    raise ValueError('a rate like "3 an hour", "6 a day" or "30 a month"')
 
 
 Duration = Annotated[timedelta, BeforeValidator(duration_from)]
@@ -191,7 +193,10 @@ class Tries(Strict):
     """How often one may guess.
 
     `wrong_a_day` is counted for a customer over all new pairs, `wrong_in_all` for a pair since its last right answer:
-    then typed codes are over for it until another method has proved the customer.
+    then typed codes are over for it until another method has proved the customer. The rates count wrong codes too:
+    `bound` at one customer by whoever holds a handle bound to them, `message` those by direct message at one account;
+    `by_handle`, `by_network` and `everybody` those of new pairs, by who tries. What they allow in a year is what
+    `app.policy.odds` computes with.
     """
 
     per_code: int = 5
@@ -199,6 +204,11 @@ class Tries(Strict):
     pair: GuessPolicy = GuessPolicy()
     wrong_a_day: int = 10
     wrong_in_all: int = 100
+    bound: Pace = Rate(30, MONTH)
+    message: Pace = Rate(10, DAY)
+    by_handle: Pace = Rate(20, DAY)
+    by_network: Pace = Rate(60, HOUR)
+    everybody: Pace = Rate(300, HOUR)
     authenticators: int = 3
 
 

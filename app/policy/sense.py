@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from app.permissions import Level
+from app.policy import odds
 from app.policy.figures import CODES, DAY, HOUR, MINUTE, PARTS, READABLE, Method, Policy, Rate
 from app.policy.words import spelt
 
@@ -91,7 +92,15 @@ def ground_of(providers: Sequence[ProviderFacts], connectors: Sequence[Named]) -
 
 def contradictions(policy: Policy, ground: Ground = Ground()) -> list[str]:
     """Everything that keeps this policy from being used; empty for the default one."""
-    looks: Sequence[Callable[[Policy, Ground], Iterator[str]]] = (_methods, _step_up, _needs, _reach, _brands, _relay)
+    looks: Sequence[Callable[[Policy, Ground], Iterator[str]]] = (
+        _methods,
+        _step_up,
+        _needs,
+        _reach,
+        _brands,
+        _relay,
+        _odds,
+    )
     return [*_figures(policy), *(line for look in looks for line in look(policy, ground))]
 
 
@@ -214,3 +223,14 @@ def _relay(_policy: Policy, ground: Ground) -> Iterator[str]:
                 f" {', '.join(sorted(one.relay_resistant))} as relay-resistant: whoever copies our page gets that"
                 " approval too"
             )
+
+
+def _odds(policy: Policy, _ground: Ground) -> Iterator[str]:
+    found = odds.takeover(policy)
+    if found > odds.MOST:
+        worst = max(odds.ways(policy), key=lambda way: way.odds)
+        yield (
+            f"tries: the odds that somebody is taken for a given person by guessing are {found:.2e} a year, more than"
+            f" {odds.MOST:.0e}; most of it by {worst.words} ({worst.keys}): {worst.guesses:.0f} guesses, each right"
+            f" with {worst.right:.0e}"
+        )

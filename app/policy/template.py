@@ -74,6 +74,13 @@ pair = { in_a_row = 5, first_lock = "15 min", longest_lock = "24 h" }
 wrong_a_day = 10
 # Wrong codes of a pair since its last right answer: then typed codes are over for it.
 wrong_in_all = 100
+# Wrong codes at a bound customer, by whoever holds the handle; wrong codes of direct messages at one account.
+bound = "30 a month"
+message = "10 a day"
+# Wrong codes at customers that one is not bound to: by one handle, from one network, by everybody together.
+by_handle = "20 a day"
+by_network = "60 an hour"
+everybody = "300 an hour"
 authenticators = 3
 
 # How many codes leave.

@@ -7,10 +7,9 @@ from datetime import timedelta
 from typing import Final
 
 from app.permissions import Level
-from app.policy.figures import DAY, HOUR, MINUTE, Policy, Profile, Rate
+from app.policy import odds
+from app.policy.figures import DAY, HOUR, MINUTE, MONTH, Policy, Profile, Rate
 
-DIGITS: Final = 8
-"""Of a code (`security.codes`), for the odds."""
 LEVELS: Final = (Level.L2, Level.L3, Level.L4)
 PROOFS: Final = {
     "sms": "a code by SMS",
@@ -22,13 +21,14 @@ PROOFS: Final = {
     "identity_relay_resistant": "a sign-in whose acr is listed",
 }
 HANDLES: Final = {"sign_in": "signing in at the network", "direct_message": "a code by direct message"}
+_PERIODS: Final = {HOUR: "an hour", DAY: "a day", MONTH: "a month"}
 _SPANS: Final = ((DAY, "day", "days"), (HOUR, "h", "h"), (MINUTE, "min", "min"), (timedelta(seconds=1), "s", "s"))
 
 
 def spelt(value: object) -> str:
     """A figure as the file writes it."""
     if isinstance(value, Rate):
-        return f"{value.limit} {'a day' if value.per == DAY else 'an hour'}"
+        return f"{value.limit} {_PERIODS[value.per]}"
     if not isinstance(value, timedelta):
         return str(value)
     for span, one, many in _SPANS:
@@ -50,6 +50,8 @@ def explanation(policy: Policy) -> list[tuple[str, str]]:
         ("a try", _try(policy)),
         ("a binding", _binding(policy)),
         ("a stranger", _stranger(policy)),
+        ("a thief", _thief(policy)),
+        ("the odds", _odds(policy)),
         ("codes", _codes(policy)),
         ("phones", _phone(policy)),
         *_brands(policy),
@@ -112,20 +114,31 @@ def _binding(policy: Policy) -> str:
     )
 
 
-def guesses_a_year(policy: Policy) -> int:
-    """How many wrong codes all strangers together can try on one customer in a year."""
-    return 365 * policy.tries.wrong_a_day
-
-
 def _stranger(policy: Policy) -> str:
     tries = policy.tries
-    odds = guesses_a_year(policy) / 10**DIGITS
     return (
         f"has {tries.per_code} tries a code, {tries.codes_per_attempt} codes a try,"
         f" {tries.pair.in_a_row} wrong ones in a row, then waits {spelt(tries.pair.first_lock)}, doubling up to"
-        f" {spelt(tries.pair.longest_lock)}; all of them together {tries.wrong_a_day} wrong ones a day at one customer:"
-        f" {guesses_a_year(policy)} a year, odds of {odds:.2e}; after {tries.wrong_in_all} in all, typed codes are over"
-        " for that pair"
+        f" {spelt(tries.pair.longest_lock)}; all of them together {tries.wrong_a_day} wrong ones a day at one customer"
+        f" and {spelt(tries.message)} at one account; {spelt(tries.by_handle)} by one handle, {spelt(tries.by_network)}"
+        f" from one network, {spelt(tries.everybody)} by everybody, at all customers that they are not bound to"
+    )
+
+
+def _thief(policy: Policy) -> str:
+    tries = policy.tries
+    return (
+        f"of a bound handle has {spelt(tries.bound)} wrong codes at its customer; after {tries.wrong_in_all} since the"
+        " last right one, typed codes are over for that pair"
+    )
+
+
+def _odds(policy: Policy) -> str:
+    parts = "; ".join(f"{way.odds:.2e} by {way.words} ({way.guesses:.0f} guesses)" for way in odds.ways(policy))
+    return (
+        f"that somebody is taken for a given person by guessing, in a year of trying at every chance:"
+        f" {odds.takeover(policy):.2e}, at most {odds.MOST:.0e} ({parts}); of all customers together"
+        f" {odds.among_all(policy):.2g} a year to be expected, at level 2, in an empty room"
     )
 
 

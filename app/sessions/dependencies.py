@@ -88,10 +88,10 @@ class StaffToken:
 def staff_token(request: Request) -> StaffToken:
     """Kind and token of a member of staff's session: token on the API, cookie on the console, the same seam.
 
-    Raises `Unauthenticated`, also for more than one header: two readers might each take another.
+    An empty header is none. Raises `Unauthenticated`, also for two headers: two readers might each take another one.
     """
     given = request.headers.getlist("authorization")
-    if given:
+    if given not in ([], [""]):
         scheme, _, token = given[0].partition(" ")
         if len(given) > 1 or scheme.lower() not in SCHEMES or not token.strip():
             raise Unauthenticated

@@ -206,7 +206,9 @@ async def check_customer_code(
 ) -> Response:
     """Check the customer's code."""
     try:
-        await customer_proof.check_customer_code(services, session_id=session.id, slug=slug, code=form.get("code", ""))
+        await customer_proof.check_customer_code(
+            services, session_id=session.id, slug=slug, code=form.get("code", ""), network=visitor_network(request)
+        )
     except RiserboError as refusal:
         view = await attempt_view(services, session.id, slug)
         answer = page(

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.binding import queries
+from app.binding.errors import PasskeyNotAccepted
 from app.binding.flows import Leaving as LeavingFor
 from app.binding.ports import BindingPorts
 from app.binding.queries import AttemptView
@@ -83,7 +84,8 @@ def leaving(request: Request, services: Services, target: LeavingFor, *, purpose
 
 def refused(request: Request, services: Services, refusal: RiserboError) -> Response:
     """The neutral page of a sign-in that cannot be finished here, the same for everybody."""
-    view = SignInRefused(site=site_of(request), now=services.clock(), error=refusal.message)
+    by_passkey = isinstance(refusal, PasskeyNotAccepted)
+    view = SignInRefused(site=site_of(request), now=services.clock(), error=refusal.message, passkey=by_passkey)
     return page(request, view, refusal.status)
 
 
@@ -121,6 +123,7 @@ def handle_choice(
             label=one.label,
             example=f"@{one.official_handle}",
             methods=tuple(way.value for way in ports.handle_methods(policy_of(request), one)),
+            write_first=not one.accepts_unsolicited,
         )
         for one in ports.connectors
     )
@@ -139,7 +142,8 @@ def handle_choice(
 def handle_code_view(request: Request, now: datetime, slug: str, view: AttemptView, error: str = "") -> HandleCode:
     """The field for the code of the direct message."""
     settings = page_settings(request)
-    official = next((one.official_handle for one in settings.connectors if one.name == view.connector), "")
+    connector = next((one for one in settings.connectors if one.name == view.connector), None)
+    official = connector.official_handle if connector else ""
     return HandleCode(
         site=site_of(request),
         now=now,
@@ -149,6 +153,7 @@ def handle_code_view(request: Request, now: datetime, slug: str, view: AttemptVi
         account=view.account,
         official_account=f"@{official}" if official else "",
         minutes=_minutes(policy_of(request).lifetimes.handle_code),
+        write_first=connector is not None and not connector.accepts_unsolicited,
     )
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from app.binding import revoking
 from app.binding.ports import BindingPorts
+from app.errors import NotFound
 from app.handover import queries as register
 from app.handover.ports import HandoverPorts
 from app.http.dependencies import CurrentServices, Now, ReadDb
@@ -63,6 +64,16 @@ async def client_keys(request: Request) -> Response:
     """The public keys by which identity providers know the bank's requests (RFC 7517)."""
     ports: BindingPorts = request.app.state.binding_ports
     return JSONResponse({"keys": ports.client_keys()}, media_type="application/jwk-set+json")
+
+
+@router.get("/oauth/clients/{connector}.json")
+async def client_document(request: Request, connector: str) -> Response:
+    """How a network's servers know the bank as a client; the address is the client's name there."""
+    ports: BindingPorts = request.app.state.binding_ports
+    document = next((one.client_document for one in ports.connectors if one.name == connector), None)
+    if document is None:
+        raise NotFound
+    return JSONResponse(dict(document))
 
 
 @router.get("/privacy")

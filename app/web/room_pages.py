@@ -138,7 +138,9 @@ async def unlock(request: Request, services: CurrentServices, session: VisitorSe
                 services, ports, session_id=session.id, method=method, network=visitor_network(request)
             )
             return see_other("/room")
-        done = await unlocking.check_unlock_code(services, session_id=session.id, code=form.get("code", ""))
+        done = await unlocking.check_unlock_code(
+            services, session_id=session.id, code=form.get("code", ""), network=visitor_network(request)
+        )
     except RoomLocked:
         return see_other("/room")
     except RiserboError as refusal:

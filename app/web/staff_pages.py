@@ -35,7 +35,6 @@ from app.web.staff_views import AgentRow, Agents, RoleName
 router = APIRouter(include_in_schema=False)
 desk = APIRouter(include_in_schema=False, route_class=DeskRoute)
 LONGEST_NAME: Final = 100
-LONGEST_PASSWORD: Final = 200
 
 
 @router.get("/signin")
@@ -48,7 +47,7 @@ async def sign_in_page(request: Request) -> Response:
 async def sign_in(request: Request, services: CurrentServices, form: Form) -> Response:
     """Name, password and current code become a session; the role decides where it begins."""
     name = form.get("name", "")[:LONGEST_NAME]
-    credentials = Credentials(name, form.get("password", "")[:LONGEST_PASSWORD], form.get("code", "")[:16])
+    credentials = Credentials(name, form.get("password", ""), form.get("code", "")[:16])
     try:
         started = await service.sign_in(services, credentials, kind=rules.STAFF, local=local_sign_in(request))
         async with reading(services) as db:

@@ -140,12 +140,16 @@ class Landing(CasePage):
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectorChoice:
-    """A network that the visitor may name; `example` is how an account looks there, such as "@giulia"."""
+    """A network that the visitor may name; `example` is how an account looks there, such as "@giulia".
+
+    `write_first`: its people have to write to the bank before a code may go to them.
+    """
 
     name: str
     label: str
     example: str
     methods: tuple[Literal["sign_in", "direct_message"], ...]
+    write_first: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +174,7 @@ class HandleCode(CasePage):
     account: str
     official_account: str = ""
     minutes: int
+    write_first: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,6 +371,8 @@ class Problem(Page):
 
 @dataclass(frozen=True, kw_only=True)
 class SignInRefused(Page):
-    """A callback without its session, or for another account: the same words for everybody."""
+    """A callback without its session, or for another account: the same words for everybody. So for every passkey."""
 
     TEMPLATE = "signin_refused.html"
+
+    passkey: bool = False

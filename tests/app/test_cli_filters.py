@@ -71,6 +71,12 @@ def test_the_demo_never_listens_beyond_loopback(riserbo: CommandLine, address: s
     one_line(done, "loopback")
 
 
+def test_who_writes_first_is_seen_by_hand(riserbo: CommandLine) -> None:
+    done = riserbo("demo", "--headless", "--write-first")
+    assert done.status == 2
+    one_line(done, "--write-first")
+
+
 def test_only_the_headless_story_leaves_a_bag(tmp_path: Path, riserbo: CommandLine) -> None:
     done = riserbo("demo", "--keep", tmp_path)
     assert done.status == 2

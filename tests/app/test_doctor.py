@@ -18,8 +18,8 @@ from app import doctor, key_files, migrating
 from app.actors import Role
 from app.binding.identity_provider import OfferedProvider
 from app.binding.openid_provider import OpenIdProvider
-from app.channels.ports import Connector, SignIn
-from app.checks import databases, triggers
+from app.channels.ports import Connector, SignIn, Subject
+from app.checks import databases, outside, triggers
 from app.checks.finding import Colour, Finding
 from app.commands import operating
 from app.database import Base, create_engines
@@ -28,6 +28,7 @@ from app.directory.phone_changes import PhoneChanges
 from app.initialising import NewBank, initialise
 from app.main import Parts, outbound_from, parts_from
 from app.notifications.senders import Senders, SmsSender, SmtpMail, SmtpServer
+from app.outbound import OutboundClient
 from app.permissions import Level
 from app.policy.file import POLICY_FILE
 from app.settings import DirectorySettings, IdentityProviderSettings, MailSettings, Settings, load_settings
@@ -173,6 +174,32 @@ def test_a_mastodon_account_is_built_from_the_settings_and_looked_at(bank: Path)
     assert (away.colour, "cannot be used" in away.text) == (Colour.RED, True)
     [connector] = parts_from(settings, outbound_from(settings)).connectors
     assert (connector.official_handle, connector.label) == ("bancaesempio@social.bancaesempio.example:1", "Mastodon")
+
+
+def test_a_bluesky_account_is_built_from_the_settings_and_its_key_looked_at(bank: Path) -> None:
+    with (bank / "riserbo.toml").open("a") as file:
+        file.write('\n[[atproto]]\nhandle = "@bancaesempio.example"\nkey_file = "keys/bluesky.json"\n')
+        file.write('directory = "https://plc.bancaesempio.example:1"\nresolver = ""\n')
+    settings = load_settings(bank)
+    assert _of(asyncio.run(doctor.examine(settings)), "key of bluesky").colour is Colour.RED
+    key_files.make_client_key_file(bank / "keys" / "bluesky.json")
+    [connector] = parts_from(settings, outbound_from(settings)).connectors
+    assert (connector.official_handle, connector.label) == ("bancaesempio.example", "Bluesky")
+    document = connector.client_document
+    assert document is not None
+    assert document["client_id"] == f"{settings.public_url}/oauth/clients/bluesky.json"
+    assert document["redirect_uris"] == [f"{settings.public_url}/signin/bluesky/callback"]
+
+
+def test_a_network_where_codes_wait_for_messages_that_nobody_tells_of_is_red(bank: Path) -> None:
+    connector = Connector("shy", "shy", "shy", "Shy", "bank", "", direct_messages=Silent(), accepts_unsolicited=False)
+    parts = replace(parts_from(load_settings(bank), OutboundClient()), connectors=[connector])
+    assert [one.colour for one in outside.networks(parts)][-1] is Colour.RED
+
+
+class Silent:
+    async def send(self, subject: Subject, text: str, idempotency_key: str) -> None:
+        raise NotImplementedError
 
 
 def _demo_key(bank: Path) -> None:

@@ -151,3 +151,33 @@ def test_a_provider_is_known_by_a_key_or_a_secret() -> None:
 def test_a_provider_that_cannot_work_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         IdentityProviderSettings.model_validate({**PROVIDER, **wrong})
+
+
+BLUESKY = '[[atproto]]\nhandle = "@bancaesempio.example"\nkey_file = "keys/bluesky.json"\n'
+
+
+def test_a_bluesky_account_needs_little(tmp_path: Path) -> None:
+    [one] = load_settings(written(tmp_path, BLUESKY)).atproto
+    assert (one.name, one.label, one.directory) == ("bluesky", "Bluesky", "https://plc.directory")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        BLUESKY.replace("bancaesempio.example", "bancaesempio"),
+        BLUESKY.replace("key_file", "token_file"),
+        BLUESKY + 'directory = "http://plc.directory"\n',
+        BLUESKY + 'resolver = "https://r.example/?q=1"\n',
+    ],
+)
+def test_a_bluesky_account_that_cannot_work_is_refused(tmp_path: Path, more: str) -> None:
+    with pytest.raises(ValidationError):
+        load_settings(written(tmp_path, more))
+
+
+@pytest.mark.parametrize("address", ["http://chat.bancaesempio.example", "https://chat.bancaesempio.example:8443"])
+def test_servers_know_the_bank_by_an_address_of_https_without_a_port(tmp_path: Path, address: str) -> None:
+    text = FILE.replace("https://chat.bancaesempio.example/", address)
+    load_settings(written(tmp_path, text=text))
+    with pytest.raises(ValidationError, match="without a port"):
+        load_settings(written(tmp_path, BLUESKY, text))

@@ -35,6 +35,7 @@ ANYBODY: dict[str, dict[str, str]] = {
         "POST /not-me": "the reference of the notice is the proof",
         "GET /privacy": "the notice itself",
         "GET /oauth/jwks.json": "the public keys by which identity providers know the bank",
+        "GET /oauth/clients/{connector}.json": "the document by which a network's servers know the bank",
         "GET /wallet/{provider}/request/{state}": "a wallet has no session; the address is the secret",
         "POST /wallet/{provider}/response/{state}": "a wallet has no session; what it posts counts in its browser only",
         "GET /trust.json": "the public keys that check a receipt",

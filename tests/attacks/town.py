@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.models import StaffAccount
 from app.audit.models import Leaf
+from app.binding.models import Binding
 from app.cases.models import Case
 from app.cases.queries import author_of
 from app.conversations.queries import rooms_of_case
@@ -46,7 +47,15 @@ from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 
 # What the service does by itself, whoever looks.
 OWN_WORK = frozenset(
-    {"audit_checkpoints", "audit_leaves", "audit_pending", "audit_sequence", "audit_streams", "channel_cursors"}
+    {
+        "account_looks",
+        "audit_checkpoints",
+        "audit_leaves",
+        "audit_pending",
+        "audit_sequence",
+        "audit_streams",
+        "channel_cursors",
+    }
 )
 GREETING = "Buongiorno {name}, ne parliamo in privato da qui:"
 
@@ -173,6 +182,17 @@ class Town:
                 table.name: (await db.execute(select(func.count()).select_from(table))).scalar_one()
                 for table in Base.metadata.sorted_tables
             }
+
+    async def levels(self) -> list[tuple[str, int]]:
+        """Every binding with its level."""
+        async with reading(self.services) as db:
+            return [
+                (str(one.id), one.level) for one in (await db.execute(select(Binding).order_by(Binding.id))).scalars()
+            ]
+
+    async def reasons(self) -> list[str]:
+        """Why attempts were refused, oldest first."""
+        return [leaf["data"]["reason"] for leaf in await self.leaves("attempt.refused")]
 
     async def leaves(self, event: str) -> list[dict[str, Any]]:
         """All leaves of an event, oldest first."""

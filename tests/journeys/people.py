@@ -33,6 +33,8 @@ class Person:
     visit: Visit
     javascript: bool
     seen: list[str] = field(default_factory=list)
+    thorough: bool = True
+    """Off on a way that another journey has looked at already: then only complaints of the browser are."""
 
     @property
     def page(self) -> Page:
@@ -55,7 +57,7 @@ class Person:
         """
         self.seen.append(name)
         assert self.visit.problems == [], name
-        if not self.javascript:
+        if not self.javascript or not self.thorough:
             return
         overflow = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, f"{name}: {overflow} px too wide"
@@ -117,7 +119,7 @@ class Customer(Person):
         await eventually(self, "[data-messages]", text)
 
     async def step_up(self, customer_number: str) -> None:
-        await self.press("form[action='/room/step-up'] button")
+        await self.press("form[action='/room/step-up'] button[value='identity:demo-id']")
         await self.press("main a.button[href^='http']")
         await self.press(f"button[name=person][value='{customer_number}']")
 

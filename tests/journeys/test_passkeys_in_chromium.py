@@ -33,7 +33,7 @@ async def in_the_room(
     person = Customer(demo, await open_visit(width=360, locale=locale), javascript=True)
     await person.begin(slug)
     await person.sign_in_at_square(slug, f"@{one.handle}", one.square_id)
-    await person.press(f"form[action='/c/{slug}/customer'] button[value^='identity:']")
+    await person.press(f"form[action='/c/{slug}/customer'] button[value='identity:demo-id']")
     await person.press("main a.button[href^='http']")
     await person.press(f"button[name=person][value='{one.customer_number}']")
     await person.page.locator("input[name=accept]").check()

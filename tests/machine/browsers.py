@@ -148,8 +148,13 @@ class Browser:
         await self.ground.work()
 
     async def type_code(self, code: str) -> None:
-        services = self.ground.services
-        await customer_proof.check_customer_code(services, session_id=await self._mine(), slug=self.slug, code=code)
+        await customer_proof.check_customer_code(
+            self.ground.services,
+            session_id=await self._mine(),
+            slug=self.slug,
+            code=code,
+            network=NETWORK_OF_VISITORS,
+        )
 
     async def identify(self, site: str) -> Request:
         left = await identity_proof.begin_identity(
@@ -208,7 +213,9 @@ class Browser:
         await self.ground.work()
 
     async def type_unlock_code(self, code: str) -> None:
-        opened = await unlocking.check_unlock_code(self.ground.services, session_id=await self._mine(), code=code)
+        opened = await unlocking.check_unlock_code(
+            self.ground.services, session_id=await self._mine(), code=code, network=NETWORK_OF_VISITORS
+        )
         await self._take(opened.session_token)
 
     async def leave(self) -> None:

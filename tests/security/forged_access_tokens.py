@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from security.access_tokens import AccessToken, Rule, read_access_token
 from security.jwts import SigningKey
-from tests.security.forged_jwts import AT, ATTACKERS, NOW, OURS, keys
+from tests.security.forged_jwts import AT, ATTACKERS, NOW, OURS, by_rsa, keys
 from tests.security.forgery import Forgery
 
 ISSUER: Final = "https://login.bank.example"
@@ -16,8 +16,8 @@ RULE: Final = Rule(ISSUER, AUDIENCE, longest=timedelta(minutes=30))
 JKT: Final = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 
 
-def token(key: SigningKey = OURS, typ: str = "at+jwt", header: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A right token of a member of staff, with changes to its claims; None takes one away."""
+def said(**changes: Any) -> dict[str, Any]:
+    """Right claims of a member of staff's token, with changes; None takes one away."""
     right = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -28,8 +28,12 @@ def token(key: SigningKey = OURS, typ: str = "at+jwt", header: dict[str, Any] | 
         "exp": AT + 300,
         "scope": "cases:read cases:work",
     }
-    claims = {name: value for name, value in (right | changes).items() if value is not None}
-    return key.sign(claims, typ=typ, header=header)
+    return {name: value for name, value in (right | changes).items() if value is not None}
+
+
+def token(key: SigningKey = OURS, typ: str = "at+jwt", header: dict[str, Any] | None = None, **changes: Any) -> str:
+    """A right token, with changes to its claims."""
+    return key.sign(said(**changes), typ=typ, header=header)
 
 
 def read(text: str | None = None, rule: Rule = RULE, **changes: Any) -> AccessToken:
@@ -41,6 +45,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "by somebody else's key": Forgery(lambda: read(key=ATTACKERS, header={"kid": OURS.kid}), "signature"),
     "by a key that nobody knows": Forgery(lambda: read(key=ATTACKERS), "unknown_signer"),
     "that brings its key": Forgery(lambda: read(key=ATTACKERS, header={"jwk": ATTACKERS.bare_jwk()}), "brought_key"),
+    "by the old RSA padding": Forgery(lambda: read(by_rsa(said(), "RS256", "at+jwt")), "algorithm"),
     "that is an ID token": Forgery(lambda: read(typ="JWT"), "type"),
     "that has no type": Forgery(lambda: read(typ=""), "type"),
     "that is a logout token": Forgery(lambda: read(typ="logout+jwt"), "type"),

@@ -11,18 +11,22 @@ from joserfc.jwk import RSAKey
 from security.client_assertions import Assertion, claimed_client, keys_of, read_assertion, registered_keys
 from security.encoding import b64url
 from security.jwts import SigningKey
-from tests.security.forged_jwts import AT, ATTACKERS, NOW, OURS, raw, rsa_key
+from tests.security.forged_jwts import AT, ATTACKERS, NOW, OURS, by_rsa, raw, rsa_key
 from tests.security.forgery import Forgery
 
 US: Final = "https://staff.example"
 CRM: Final = "crm"
 
 
-def assertion(key: SigningKey = OURS, typ: str = "JWT", header: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A right assertion, with changes to its claims; None takes one away."""
+def said(**changes: Any) -> dict[str, Any]:
+    """The claims of a right assertion, with changes; None takes one away."""
     right = {"iss": CRM, "sub": CRM, "aud": US, "jti": "assertion-1", "iat": AT, "exp": AT + 60}
-    claims = {name: value for name, value in (right | changes).items() if value is not None}
-    return key.sign(claims, typ=typ, header=header)
+    return {name: value for name, value in (right | changes).items() if value is not None}
+
+
+def assertion(key: SigningKey = OURS, typ: str = "JWT", header: dict[str, Any] | None = None, **changes: Any) -> str:
+    """A right assertion, with changes to its claims."""
+    return key.sign(said(**changes), typ=typ, header=header)
 
 
 def read(text: str | None = None, **changes: Any) -> Assertion:
@@ -42,7 +46,15 @@ def symmetric() -> str:
     return raw(json.dumps({"alg": "HS256", "typ": "JWT"}), json.dumps({"iss": CRM, "sub": CRM, "aud": US}))
 
 
+def old_padding() -> Assertion:
+    """By the client's own RSA key, with the padding that FAPI 2 has no place for."""
+    return read_assertion(
+        by_rsa(said(), "RS256"), keys_of(registered_keys(rsa_key().as_dict(private=False))), CRM, US, NOW
+    )
+
+
 FORGERIES: Final[dict[str, Forgery]] = {
+    "by the old RSA padding": Forgery(old_padding, "algorithm"),
     "by another client's key": Forgery(lambda: read(key=ATTACKERS, header={"kid": OURS.kid}), "signature"),
     "by a key that is not registered": Forgery(lambda: read(key=ATTACKERS), "unknown_signer"),
     "that brings its key": Forgery(lambda: read(key=ATTACKERS, header={"jwk": ATTACKERS.bare_jwk()}), "brought_key"),
@@ -73,6 +85,8 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "with a name that is a list": Forgery(lambda: read(jti=["a"]), "name"),
     "with an endless name": Forgery(lambda: read(jti="a" * 256), "name"),
     "without a subject, when it is asked whose it is": Forgery(lambda: claimed_client(assertion(sub=None)), "name"),
+    "without a subject": Forgery(lambda: read(sub=None), "incomplete"),
+    "of an empty subject": Forgery(lambda: claimed_client(assertion(sub="")), "name"),
     "of a subject that is no text": Forgery(lambda: claimed_client(assertion(sub=["crm"])), "name"),
     "of an endless subject": Forgery(lambda: claimed_client(assertion(sub="a" * 256)), "name"),
     "of no form at all": Forgery(lambda: claimed_client("crm"), "not_signed"),
@@ -85,8 +99,14 @@ FORGERIES: Final[dict[str, Forgery]] = {
         lambda: registered_keys(rsa_key().as_dict(private=False) | {"alg": "RS256"}), "key"
     ),
     "registered: a key whose name is empty": Forgery(lambda: registered_keys(OURS.bare_jwk() | {"kid": ""}), "key"),
+    "registered: a key whose name is a list": Forgery(lambda: registered_keys(OURS.bare_jwk() | {"kid": ["a"]}), "key"),
+    "registered: a key whose name is endless": Forgery(
+        lambda: registered_keys(OURS.bare_jwk() | {"kid": "a" * 256}), "key"
+    ),
     "registered: no key": Forgery(lambda: registered_keys({"keys": []}), "keys"),
-    "registered: six keys": Forgery(lambda: registered_keys({"keys": [OURS.bare_jwk()] * 6}), "keys"),
+    "registered: six keys": Forgery(
+        lambda: registered_keys({"keys": [SigningKey.new().bare_jwk() for _ in range(6)]}), "keys"
+    ),
     "registered: one key twice": Forgery(
         lambda: registered_keys({"keys": [OURS.bare_jwk(), OURS.bare_jwk() | {"kid": "other"}]}), "keys"
     ),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from security.id_tokens import LONGEST_SUBJECT, Asked, Identity, verify_id_token, verify_userinfo
 from security.jwts import SigningKey
-from tests.security.forged_jwts import AT, ATTACKERS, ISSUER, NOW, OURS, US, keys
+from tests.security.forged_jwts import AT, ATTACKERS, ISSUER, NOW, OURS, US, by_rsa, keys
 from tests.security.forgery import Forgery
 
 NONCE: Final = "the-nonce-of-this-sign-in"
@@ -18,14 +18,18 @@ ASKED: Final = Asked(ISSUER, US, NONCE, ("ES256",), signed_in_since=NOW - timede
 AT_LEISURE: Final = Asked(ISSUER, US, NONCE, ("ES256",))
 
 
-def id_token(key: SigningKey = OURS, typ: str = "JWT", **changes: Any) -> str:
-    """A right ID token, with changes to its claims; None takes one away."""
+def said(**changes: Any) -> dict[str, Any]:
+    """The claims of a right ID token, with changes; None takes one away."""
     right = {
         "iss": ISSUER, "aud": US, "sub": "u-1", "iat": AT, "exp": AT + 300, "nonce": NONCE, "auth_time": AT - 5,
         "acr": "https://www.spid.gov.it/SpidL2",
     }  # fmt: skip
-    claims = {name: value for name, value in (right | changes).items() if value is not None}
-    return key.sign(claims, typ=typ)
+    return {name: value for name, value in (right | changes).items() if value is not None}
+
+
+def id_token(key: SigningKey = OURS, typ: str = "JWT", **changes: Any) -> str:
+    """A right ID token, with changes to its claims."""
+    return key.sign(said(**changes), typ=typ)
 
 
 def shown(asked: Asked = ASKED, key: SigningKey = OURS, typ: str = "JWT", **changes: Any) -> Identity:
@@ -50,6 +54,10 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "for us, asked for by another client": Forgery(lambda: shown(azp="other"), "party"),
     "of another provider": Forgery(lambda: shown(iss="https://other.example"), "issuer"),
     "by another provider's key": Forgery(lambda: shown(key=ATTACKERS), "unknown_signer"),
+    "by an algorithm that this client did not register": Forgery(
+        lambda: verify_id_token(by_rsa(said(), "RS256"), keys(), ASKED, NOW, ACCESS_TOKEN), "algorithm"
+    ),
+    "made nobody knows when": Forgery(lambda: shown(iat=None), "incomplete"),
     "of an access token's type": Forgery(lambda: shown(typ="at+jwt"), "type"),
     "of a logout token's type": Forgery(lambda: shown(typ="logout+jwt"), "type"),
     "a year old (authlib takes it)": Forgery(lambda: shown(iat=AT - 31_536_000), "too_old"),

@@ -6,11 +6,11 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from joserfc import jws
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey
 
 from security.encoding import b64url
@@ -127,6 +127,18 @@ def _short_rsa() -> dict[str, Any]:
     return {"kty": "RSA", "e": "AQAB", "n": b64url(number.to_bytes(128, "big"))}
 
 
+def by_rsa(payload: Mapping[str, Any], algorithm: str, typ: str = "JWT") -> str:
+    """A token truly signed by the issuer's RSA key."""
+    said = {"alg": algorithm, "typ": typ, "kid": "rsa"}
+    return jwt.encode(said, dict(payload), rsa_key(), algorithms=[algorithm])
+
+
+def _other_padding() -> object:
+    """A key for RS256 must not vouch for PS256: whoever published it never signs so."""
+    published = VerificationKeys.of_jwks({"keys": [{**rsa_key().as_dict(private=False), "alg": "RS256"}]})
+    return verify(by_rsa(claims(), "PS256"), published, Expected(ISSUER, US, ("jwt",), ("PS256",)), NOW)
+
+
 PLAIN: Final = Expected(ISSUER, US, ("jwt",), plain_audience=True)
 NAMELESS: Final = "{" + f'"alg":"ES256","typ":"JWT","kid":"{OURS.kid}"'
 
@@ -145,6 +157,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "signed by a stranger under our key's name": Forgery(lambda: shown(signed(key=ATTACKERS, kid=OURS.kid)), "signature"),
     "signed by a stranger under his own name": Forgery(lambda: shown(signed(key=ATTACKERS)), "unknown_signer"),
     "the key of the other kind": Forgery(lambda: shown(_rsa_by_ec()), "unknown_signer"),
+    "the right key by an algorithm that it is not published for": Forgery(_other_padding, "unknown_signer"),
     "two keys of one name": Forgery(_twice_named, "unknown_signer"),
     "no signature": Forgery(lambda: shown(signed().rpartition(".")[0] + "."), "signature"),
     "a signature of zeros (CVE-2022-21449)": Forgery(lambda: shown(raw(header(), json.dumps(claims()))), "signature"),
@@ -160,6 +173,8 @@ FORGERIES: Final[dict[str, Forgery]] = {
         lambda: shown(raw(header(crit=["exp"], exp=1), json.dumps(claims()))), "extension"
     ),
     "an unencoded payload": Forgery(lambda: shown(raw(header(b64=False), json.dumps(claims()))), "extension"),
+    "a compressed payload": Forgery(lambda: shown(signed(zip="DEF")), "extension"),
+    "a payload that says it is encrypted": Forgery(lambda: shown(signed(enc="A256GCM")), "extension"),
     "encrypted (five parts)": Forgery(lambda: shown("a.b.c.d.e"), "not_signed"),
     "two parts": Forgery(lambda: shown(signed().rpartition(".")[0]), "not_signed"),
     "huge": Forgery(lambda: shown(signed(claims(pad="x" * LARGEST_TOKEN))), "too_large"),
@@ -208,6 +223,10 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "a key set without end": Forgery(lambda: _key_set(*[OURS.public_jwk()] * (MOST_KEYS + 1)), "keys"),
     "keys for encryption only": Forgery(lambda: _key_set({**OURS.public_jwk(), "use": "enc"}), "keys"),
     "keys that may not verify": Forgery(lambda: _key_set({**OURS.bare_jwk(), "key_ops": ["encrypt"]}), "keys"),
+    **{
+        f"a public key with {name} beside it": Forgery(partial(public_key, {**OURS.bare_jwk(), name: "AAAA"}), "key")
+        for name in ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+    },
     "a key with its private half": Forgery(lambda: public_key(OURS.private_jwk()), "key"),
     "a shared secret as a key": Forgery(lambda: public_key({"kty": "oct", "k": "AAAA"}), "key"),
     "a key on another curve": Forgery(lambda: public_key(_on(ec.SECP384R1())), "key"),

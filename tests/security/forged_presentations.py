@@ -222,6 +222,8 @@ def _hidden_in_array() -> Presented:
 _HIDDEN_START: Final = disclosure("salt-4", "nbf", AT + 86_400)
 _TAKES_OVER: Final = disclosure("salt-5", "vct", "urn:other")
 _DIGESTS: Final = disclosure("salt-6", "_sd", [digest(NAME)])
+_PLACE: Final = disclosure("salt-10", "...", digest(NAME))
+_STANDING: Final = disclosure("salt-11", "status", {"status_list": {"idx": 8, "uri": "https://pid.example/status"}})
 _NAMELESS: Final = disclosure("salt-7", 7, "x")
 _SALTLESS: Final = disclosure(7, NUMBER, "x")
 _NOTHING: Final = disclosure()
@@ -258,6 +260,9 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "under no certificate": Forgery(lambda: presented(CODE, issued=credential(chain=[])), "chain"),
     "under a certificate that is text": Forgery(lambda: presented(CODE, issued=_unsigned(claims(), x5c="AAAA")), "chain"),
     "under certificates that are none": Forgery(lambda: presented(CODE, issued=credential(chain=["AAAA"])), "chain"),
+    "under a certificate in another spelling": Forgery(
+        lambda: presented(CODE, issued=credential(chain=["!" + x5c_of(right_chain())[0], x5c_of(right_chain())[1]])), "chain"
+    ),
     "under certificates that are numbers": Forgery(lambda: presented(CODE, issued=_unsigned(claims(), x5c=[7])), "chain"),
     "under certificates without end": Forgery(
         lambda: presented(CODE, issued=credential(chain=x5c_of([*right_chain()] * 3))), "chain"
@@ -333,6 +338,10 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "with a beginning that is disclosed": Forgery(
         lambda: presented(_HIDDEN_START, _sd=[digest(_HIDDEN_START)]), "hidden_claim"
     ),
+    "with a standing that is disclosed": Forgery(
+        lambda: presented(_STANDING, _sd=[digest(_STANDING)], status=None), "hidden_claim"
+    ),
+    "with a disclosure of a place": Forgery(lambda: presented(_PLACE, _sd=[digest(_PLACE)]), "disclosure"),
     "with a disclosure of digests": Forgery(lambda: presented(_DIGESTS, _sd=[digest(_DIGESTS)]), "disclosure"),
     "with a disclosure without a name": Forgery(lambda: presented(_NAMELESS, _sd=[digest(_NAMELESS)]), "disclosure"),
     "with a disclosure without a salt": Forgery(lambda: presented(_SALTLESS, _sd=[digest(_SALTLESS)]), "disclosure"),

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from security.errors import SecurityError, TokenRefused
+from app.binding.identity_provider import IdentityRefused
+from app.oauth.errors import OAuthRefused
+from app.outbound import OutboundError
+from security.errors import SecurityError
+
+REFUSALS: Final = (SecurityError, OAuthRefused, IdentityRefused, OutboundError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,6 @@ class Forgery:
     reason: str
 
 
-def word(refused: SecurityError) -> str:
+def word(refused: Exception) -> str:
     """What a refusal says of itself: its reason, or for an error without one its name."""
-    return refused.reason if isinstance(refused, TokenRefused) else type(refused).__name__
+    return str(getattr(refused, "reason", type(refused).__name__))

@@ -1,88 +1,110 @@
-"""Takes the checks of a module out, one at a time, and says which of them no forgery misses.
+"""Runs the forgeries against modules that lack one check, and says which of those checks no forgery misses.
 
-A program of its own, so that a mutant never meets the real module: `python -m tests.security.mutants MODULE...` prints
-one JSON object, from each mutant to the first forgery that noticed it. Each mutant runs in a fork.
+A program of its own, so that a mutant never meets the tests' own process: `python -m tests.security.mutants MODULE...`
+prints one JSON object, from each mutant to the first forgery that noticed it. Each mutant lives in a fork: there the
+functions of the real module get the mutant's code, so that whoever holds them runs it.
 """
 
 from __future__ import annotations
 
-import ast
+import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Final
+from types import FunctionType, ModuleType
+from typing import Any, Final
 
-from tests.security.rsa_pair import rsa_key
+from tests.security.forgery import Forgery, word
+from tests.security.mutations import mutations
 
 ROOT: Final = Path(__file__).parents[2]
+LONGEST: Final = 20
+"""Seconds for one mutant; one that does not end is noticed, too."""
+
+# Which table speaks of a module first; the others follow.
+CHECKED: Final = {
+    "security.jwts": "jwt",
+    "security.id_tokens": "id token",
+    "security.dpop": "dpop",
+    "security.sd_jwt": "presentation",
+    "security.certificates": "presentation",
+    "security.encrypted_answers": "encrypted answer",
+    "security.status_lists": "status list",
+    "security.logout_tokens": "logout token",
+    "security.access_tokens": "access token",
+    "security.client_assertions": "client assertion",
+    "security.passkeys": "passkey",
+    "app.oauth.metadata": "openid answer",
+    "app.oauth.server": "openid answer",
+    "app.oauth.client": "openid answer",
+    "app.binding.openid_provider": "openid answer",
+}
 
 
-def _raises(body: list[ast.stmt]) -> bool:
-    return isinstance(body[-1], ast.Raise)
+def source_of(name: str) -> str:
+    """The module's text."""
+    return (ROOT / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
 
 
-def mutations(source: str) -> Iterator[tuple[str, str]]:
-    """(name, source) of each mutant: a check gone, or one of the conditions that a check joins by `or`."""
-    checks = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.If) and _raises(node.body)]
-    for number, check in enumerate(checks):
-        alternatives = len(check.test.values) if isinstance(check.test, ast.BoolOp) else 0
-        parts = range(alternatives) if isinstance(check.test, ast.BoolOp) and isinstance(check.test.op, ast.Or) else ()
-        for without in (None, *parts):
-            tree = ast.parse(source)
-            found = [node for node in ast.walk(tree) if isinstance(node, ast.If) and _raises(node.body)][number]
-            shown = ast.unparse(found.test)
-            if without is None:
-                found.test = ast.Constant(value=False)
-                yield f"{check.lineno}: if {shown}", ast.unparse(tree)
-            else:
-                assert isinstance(found.test, ast.BoolOp)
-                gone = ast.unparse(found.test.values.pop(without))
-                yield f"{check.lineno}: if {shown}, without {gone}", ast.unparse(tree)
+def plant(name: str, source: str) -> None:
+    """Give the functions of the real module the code of this source, and its lists of what is refused their words."""
+    real, made = importlib.import_module(name), ModuleType(name)
+    made.__file__, made.__package__ = real.__file__, real.__package__
+    exec(compile(source, str(real.__file__), "exec"), made.__dict__)
+    _transplant(vars(real), vars(made), name)
+    for place, value in vars(made).items():
+        if isinstance(value, frozenset):
+            setattr(real, place, value)
 
 
-def _plant(name: str, source: str) -> None:
-    package, _, last = name.rpartition(".")
-    module = ModuleType(name)
-    module.__file__ = str(ROOT / f"{name.replace('.', '/')}.py")
-    module.__package__ = package
-    sys.modules[name] = module
-    setattr(importlib.import_module(package), last, module)
-    exec(compile(source, module.__file__, "exec"), module.__dict__)
+def _transplant(real: Mapping[str, Any], made: Mapping[str, Any], module: str) -> None:
+    for name, value in made.items():
+        if isinstance(value, type) and value.__module__ == module:
+            _transplant(vars(real[name]), vars(value), module)
+        old, new = _function(real.get(name)), _function(value)
+        if old is not None and new is not None and new.__module__ == module:
+            old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
 
 
-def _noticed(*, all_of_them: bool = False) -> list[str]:
-    """The first forgery of any table that is not refused for what is wrong with it, or all such."""
-    from security.errors import SecurityError
-    from tests.security.forgery import word
-    from tests.security.test_forgeries import FORGERIES
+def _function(value: Any) -> FunctionType | None:
+    inner = getattr(value, "fget", None) or getattr(value, "__func__", None) or getattr(value, "__wrapped__", value)
+    return inner if isinstance(inner, FunctionType) else None
 
+
+def _ordered(forgeries: Mapping[str, Forgery], first: str) -> Iterator[tuple[str, Forgery]]:
+    yield from sorted(forgeries.items(), key=lambda one: not one[0].startswith(f"{first}: "))
+
+
+def _noticed(forgeries: Mapping[str, Forgery], first: str, *, all_of_them: bool = False) -> list[str]:
+    """The first forgery that is not refused for what is wrong with it, or all such."""
     missed: list[str] = []
-    for name, forgery in FORGERIES.items():
+    for name, forgery in _ordered(forgeries, first):
         try:
             forgery.present()
-        except SecurityError as refused:
+        except Exception as refused:  # noqa: BLE001 (a crash is no refusal: it has another word)
             if word(refused) == forgery.reason:
                 continue
-        except Exception as broken:  # noqa: BLE001 (a crash is no refusal)
-            del broken
         missed.append(name)
         if not all_of_them:
             break
     return missed
 
 
-def _in_a_fork(name: str, source: str, *, all_of_them: bool = False) -> list[str]:
+def _in_a_fork(look: partial[list[str]], mutant: partial[None] | None) -> list[str]:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        signal.alarm(LONGEST)
         try:
-            _plant(name, source)
-            answer = _noticed(all_of_them=all_of_them)
+            if mutant is not None:
+                mutant()
+            answer = look()
         except BaseException as fault:  # noqa: BLE001 (the parent waits for an answer, whatever happens)
             answer = [f"does not even run: {fault!r}"]
         with os.fdopen(writer, "w") as out:
@@ -90,27 +112,25 @@ def _in_a_fork(name: str, source: str, *, all_of_them: bool = False) -> list[str
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as told:
-        answer = json.load(told)
+        said = told.read()
     os.waitpid(child, 0)
-    return list(answer)
+    return list(json.loads(said)) if said else ["does not end"]
 
 
 def main(names: list[str]) -> None:
-    """Mutate the named modules and print what noticed."""
+    """Mutate the named modules, or all, and print what noticed."""
     warnings.simplefilter("ignore")  # of the library, about what the checks no longer keep from it
-    for costly in (
-        "joserfc.jwt",
-        "joserfc.jwk",
-        "cryptography.hazmat.primitives.asymmetric.rsa",
-        "hypothesis",
-        "pytest",
-    ):
-        importlib.import_module(costly)
+    from tests.security.rsa_pair import rsa_key
+    from tests.security.test_forgeries import FORGERIES
+
     rsa_key()
-    sources = {name: (ROOT / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8") for name in names}
-    found = {"nothing changed": _in_a_fork(names[0], sources[names[0]], all_of_them=True)}
-    for name, source in sources.items():
-        found |= {f"{name}:{mutant}": _in_a_fork(name, changed) for mutant, changed in mutations(source)}
+    gc.collect()
+    gc.freeze()  # what is never collected is not copied into the forks
+    found = {"nothing changed": _in_a_fork(partial(_noticed, FORGERIES, "", all_of_them=True), None)}
+    for name in names or CHECKED:
+        look = partial(_noticed, FORGERIES, CHECKED[name])
+        for mutant, source in mutations(source_of(name)):
+            found[f"{name}:{mutant}"] = _in_a_fork(look, partial(plant, name, source))
     print(json.dumps(found))
 
 

@@ -12,7 +12,7 @@ from webauthn.registration import verify_registration_response as registering
 
 import security.passkeys as ours
 from security.errors import PasskeyRefused
-from tests.security.test_passkey_forgeries import FORGERIES, MADE, made, question
+from tests.security.forged_passkeys import ANSWERS, MADE, made, question
 from tests.security.test_passkeys import ODD_KEYS, PARTY, asked_to_create, device
 
 NEVER = "if False"
@@ -72,7 +72,7 @@ def changed(module: ModuleType, old: str, new: str) -> ModuleType:
 def outcomes(checks: Any) -> dict[str, str]:
     """What these checks say of each forgery: the word of the refusal, or "accepted"."""
     said: dict[str, str] = {}
-    for name, (forge, _) in FORGERIES.items():
+    for name, (forge, _) in ANSWERS.items():
         asked = question()
         given = {"party": PARTY, "challenge": asked.challenge, "stored": asked.known}
         said[name] = _said(checks.check_assertion, forge(asked), given)

@@ -1,4 +1,4 @@
-"""Real OpenID Providers for tests: a social platform, one like the Italian digital identity, a bank's own sign-in.
+"""Real OpenID Providers for tests: two social platforms, one like the Italian digital identity, a bank's own sign-in.
 
 Each test registers clients of its own there, so that none meets another one's redirect addresses.
 """
@@ -34,6 +34,7 @@ FISCAL: Final = "https://attributes.eid.gov.it/fiscal_number"
 START_SECONDS: Final = 60
 PLANS: Final[dict[str, dict[str, Any]]] = {
     "social": {},
+    "platform": {"push": True, "dpop": True, "nonces": True},
     "spid": {
         "push": True,
         "signed": True,

@@ -193,6 +193,8 @@ def _customer_pages() -> dict[str, Page]:
         "handle": handle,
         "handle-two-networks": replace(handle, connectors=(*CONNECTORS, mastodon), account="@giulia", error=TRAP),
         "handle-code": handle_code,
+        "handle-write-first": replace(handle, connectors=(replace(CONNECTORS[0], write_first=True),)),
+        "handle-code-write-first": replace(handle_code, write_first=True),
         "handle-code-wrong": replace(handle_code, error="Too many tries. Please wait a little.", notice="code_again"),
         "leaving": leaving,
         "leaving-identity": replace(leaving, purpose="step_up", destination="Identità Demo", stub=True),
@@ -296,6 +298,7 @@ def _public_pages() -> dict[str, Page]:
         "problem-bug": replace(problem, status=500, error="", reference="req-0194"),
         "problem-desk": replace(problem, status=422, staff_door=True),
         "signin-refused": views.SignInRefused(site=SITE, now=NOW),
+        "passkey-refused": views.SignInRefused(site=SITE, now=NOW, passkey=True),
     }
 
 

@@ -164,13 +164,20 @@ class Browser:
 
     async def tap(self, answer: Answer, action: str, key: Callable[[Mapping[str, Any]], str]) -> Answer:
         """What the page's module does with a passkey's form: its question by fetch, the key's answer by the form."""
-        form, begun_at = answer.form(action, {}), origin_of(answer.url)
-        url = urljoin(answer.url, form.action)
+        return await self.tapped(answer, action, key(await self.question(answer, action)))
+
+    async def question(self, answer: Answer, action: str) -> Any:
+        """What a passkey's form asks."""
+        url, begun_at = urljoin(answer.url, answer.form(action, {}).action), origin_of(answer.url)
         headers = self._headers("POST", url, begun_at, module=True)
         headers |= {"content-type": "application/x-www-form-urlencoded", "origin": begun_at}
-        asked = (await self._fetch("POST", f"{url}/question", headers, b"", begun_at)).expect(200)
-        body = urlencode({**form.filled, "answer": key(asked.json())}).encode()
-        return await self._send("POST", url, begun_at=begun_at, body=body, origin="null")
+        return (await self._fetch("POST", f"{url}/question", headers, b"", begun_at)).expect(200).json()
+
+    async def tapped(self, answer: Answer, action: str, given: str) -> Answer:
+        """Send a passkey's form with what a key has answered."""
+        form, begun_at = answer.form(action, {}), origin_of(answer.url)
+        body = urlencode({**form.filled, "answer": given}).encode()
+        return await self._send("POST", urljoin(answer.url, form.action), begun_at=begun_at, body=body, origin="null")
 
     def listen(self, answer: Answer, path: str, after: int, last_event_id: str = "") -> Streaming:
         """Open an event stream as the page's module does; `last_event_id` as after a broken connection."""

@@ -34,6 +34,7 @@ class Story:
     held_text: str = ""
     luca_refused: int = 0
     passkey: SoftPasskey | None = None
+    identifying: Answer | None = None
     bags: dict[str, bytes] = field(default_factory=dict)
     trust: bytes = b""
     secrets: set[str] = field(default_factory=set)
@@ -55,6 +56,7 @@ class Company:
     giulia: Browser
     passante: Browser
     elena: Browser
+    marco: Browser
     mallory: Browser
     thief: Browser
     anna: StaffClient
@@ -96,7 +98,7 @@ class Company:
 
     def customers_browsers(self) -> tuple[Browser, ...]:
         """The browsers with a session at the bank."""
-        return (self.giulia, self.elena, self.mallory, self.thief)
+        return (self.giulia, self.elena, self.marco, self.mallory, self.thief)
 
     def staff(self) -> tuple[StaffClient, ...]:
         """The staff who play."""
@@ -123,6 +125,7 @@ async def company(bank: DemoBank, folder: Path, scene: Scene | None = None) -> A
             giulia=await browser(),
             passante=await browser(),
             elena=await browser(),
+            marco=await browser(),
             mallory=await browser(),
             thief=await browser(),
             anna=await staff(cast.ANNA),

@@ -45,6 +45,7 @@ def _secrets(company: Company) -> set[str]:
     secrets.update(company.scene.wording(said) for said in (COMPLAINT, PUBLIC_AGAIN))
     for one in cast.TOWN:
         secrets.update({one.name, one.handle, one.customer_number, one.phone, one.phone.lstrip("+"), one.email})
+        secrets.add(one.fiscal_code)
     for browser in company.customers_browsers():
         secrets.update(browser.jar.values())
     for staff in company.staff():

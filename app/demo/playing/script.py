@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from app.demo.playing import offline, raw_search, steps_entry, steps_evidence, steps_passkey, steps_public, steps_room
+from app.demo.playing import (
+    offline,
+    raw_search,
+    steps_eid,
+    steps_entry,
+    steps_evidence,
+    steps_passkey,
+    steps_public,
+    steps_room,
+)
 from app.demo.playing.offline import Evidence
 from app.demo.playing.people import Company
 
@@ -54,6 +63,8 @@ STORY: Final[tuple[Step[Company], ...]] = (
         "an attacker who complains himself gets a room of his own, empty, and no way to hers", steps_room.own_complaint
     ),
     Step("right handle with another customer's proof: an empty room; Giulia's stays hers", steps_room.stolen_handle),
+    Step("digital identity: opened by others, or of somebody who is no customer, refused alike", steps_eid.refused),
+    Step("Marco comes by digital identity (OpenID Connect): found by tax number, L3 at once", steps_eid.identified),
     Step("Giulia makes a passkey in her room; her phone hears of it", steps_passkey.made),
     Step(
         "Giulia returns from another browser with one passkey tap; a made-up one opens nothing", steps_passkey.returned

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from app.demo import cast
+from app.demo.identity_sites import KYC
 from app.demo.playing.holding import require
 from app.demo.playing.live import listening
 from app.demo.playing.people import Company
 from app.demo.playing.steps_public import foreign_browser
 from app.demo.playing.walking import (
-    PROVIDER,
     answered_link,
     begin,
     callback_of,
@@ -65,7 +65,7 @@ async def guessing(company: Company) -> None:
     locked = (await elena.submit(typing, typing.path, code=right)).expect(429)
     require(locked.says(LOCKED) and "retry-after" in locked.headers, "the lock does not say so")
     page = (await elena.follow(locked, page.path)).expect(200)
-    leaving = await elena.submit(page, page.path, method=f"identity:{PROVIDER}")
+    leaving = await elena.submit(page, page.path, method=f"identity:{KYC}")
     done = await prove_at_provider(company, elena, leaving, person.customer_number)
     room = await confirm(elena, (await elena.go_on(done)).expect(200))
     require(level_of(room) == 3, f"Elena is in the room at level {level_of(room)}")

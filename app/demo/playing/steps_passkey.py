@@ -14,7 +14,7 @@ from app.demo.playing.walking import level_of
 from app.demo.soft_passkey import SoftPasskey
 from security.encoding import b64url
 
-NO_ENTRY: Final = "This passkey does not open anything here."
+NO_ENTRY: Final = "This passkey does not open anything here"
 
 
 def new_device(company: Company) -> SoftPasskey:
@@ -53,3 +53,4 @@ async def returned(company: Company) -> None:
     landing = (await giulia.open(link)).expect(200)
     room = (await giulia.go_on(await giulia.tap(landing, action, key.get), "/room")).expect(200)
     require(level_of(room) == 3 and room.says(HELLO), "one tap did not open her room at L3")
+    await company.scene.enter(giulia, cast.GIULIA)

@@ -6,11 +6,11 @@ import re
 from typing import Any, Final
 
 from app.demo.cast import Townsperson
+from app.demo.identity_sites import KYC
 from app.demo.playing.holding import present, until
 from app.demo.playing.http_client import Answer, Browser
 from app.demo.playing.people import CODE, Company
 
-PROVIDER: Final = "demo-id"
 LEVEL: Final = re.compile(r"Level (\d) of 4")
 
 
@@ -115,17 +115,17 @@ async def confirm(browser: Browser, page: Answer) -> Answer:
 
 
 async def prove_at_provider(company: Company, browser: Browser, leaving: Answer, customer_number: str) -> Answer:
-    """Over to the stub provider, be whoever has this number, and back; gives what the bank answers there."""
+    """Over to the KYC stub, be whoever has this number, and back; gives what the bank answers there."""
     identity = company.site("identity")
     there = (await browser.follow(leaving.expect(200), leaving.link_to(identity))).expect(200)
     chosen = await browser.submit(there, "/authorize", person=customer_number)
-    return await browser.go_on(chosen, f"{company.site('bank')}/identity/{PROVIDER}/callback")
+    return await browser.go_on(chosen, f"{company.site('bank')}/identity/{KYC}/callback")
 
 
 async def step_up(company: Company, browser: Browser, customer_number: str) -> Answer:
     """Ask for a higher level in the room and prove to be somebody; gives what the bank answers at the return."""
     room = (await browser.open(f"{company.site('bank')}/room")).expect(200)
-    leaving = await browser.submit(room, "/room/step-up", method=f"identity:{PROVIDER}")
+    leaving = await browser.submit(room, "/room/step-up", method=f"identity:{KYC}")
     return await prove_at_provider(company, browser, leaving, customer_number)
 
 

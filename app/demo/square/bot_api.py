@@ -14,6 +14,7 @@ from app.demo.square.rendering import square_of
 from app.demo.square.store import Square, SquareRefusal
 
 PAGE = 25  # 25 posts of 500 four-byte characters stay under 64 KiB
+PAGE_OF_MESSAGES = 12  # and so do 12 messages of 1000
 STATUS = {"not_found": 404, "messages_closed": 403, "not_following": 403, "full": 503}
 
 
@@ -130,6 +131,22 @@ async def publish(request: Request) -> Response:
     return JSONResponse(post_json(post, square_of(request)), 201 if new else 200)
 
 
+async def messages(request: Request) -> Response:
+    """Direct messages to the account, oldest first, after a cursor."""
+    person, after, square = acting(request), number(request.query_params.get("after")), square_of(request)
+    shown = square.received_after(person.id, after)[:PAGE_OF_MESSAGES]
+    found = [
+        {
+            "id": str(one.id),
+            "from": person_json(square.people[one.sender_id]),
+            "text": one.text,
+            "created_at": one.created_at.isoformat(),
+        }
+        for one in shown
+    ]
+    return JSONResponse({"messages": found, "cursor": str(shown[-1].id if shown else after)})
+
+
 async def send_message(request: Request) -> Response:
     """Deliver a direct message: 201, 200 when repeated, 403 when the person does not take it."""
     person = acting(request)
@@ -148,5 +165,6 @@ ROUTES = [
     Route("/api/v1/posts", publish, methods=["POST"]),
     Route("/api/v1/posts/{post_id}", read_post),
     Route("/api/v1/posts/{post_id}/thread", thread),
+    Route("/api/v1/messages", messages, methods=["GET"]),
     Route("/api/v1/messages", send_message, methods=["POST"]),
 ]

@@ -167,7 +167,11 @@ class Square:
 
     def received(self, person_id: str) -> int:
         """How many direct messages this person has got so far."""
-        return sum(1 for message in self.messages if message.recipient_id == person_id)
+        return len(self.received_after(person_id, 0))
+
+    def received_after(self, person_id: str, after: int) -> list[DirectMessage]:
+        """The direct messages to this person above id `after`, oldest first."""
+        return [one for one in self.messages if one.recipient_id == person_id and one.id > after]
 
     def _has_written(self, sender_id: str, recipient_id: str) -> bool:
         return any(one.sender_id == sender_id and one.recipient_id == recipient_id for one in self.messages)

@@ -100,6 +100,11 @@ async def test_a_refusal_of_a_known_account_has_a_leaf_and_an_unknown_name_is_in
     assert reasons(await house.leaves("staff.refused")) == ["password", "code"]
 
 
+async def test_a_password_does_not_grow_old(house: House) -> None:
+    house.clock.pass_by(days=1000)
+    await sign_in(house)
+
+
 async def test_a_code_works_once(house: House) -> None:
     await sign_in(house)
     await refused(house)

@@ -235,9 +235,9 @@ class Visitor:
         if work:
             await self.bank.work()
 
-    async def type_code(self, code: str) -> None:
+    async def type_code(self, code: str, network: str = HOME) -> None:
         await customer_proof.check_customer_code(
-            self.bank.services, session_id=self.session_id, slug=self.slug, code=code
+            self.bank.services, session_id=self.session_id, slug=self.slug, code=code, network=network
         )
 
     async def leave_for_kyc(self) -> flows.Leaving:

@@ -1,4 +1,4 @@
-"""One bank a test, on both databases; `town`: with servers of a federated network around it."""
+"""One bank a test, on both databases; `town` and `sky`: with servers of a network around it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.binding.atproto_town import Sky, open_sky
 from tests.app.binding.bank import Bank, open_bank
 from tests.app.binding.mastodon_town import Town, open_town
 from tests.support.databases import DatabaseUrls
@@ -21,4 +22,10 @@ async def bank(schema_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Bank]
 @pytest.fixture
 async def town(bank: Bank) -> AsyncIterator[Town]:
     async with open_town(bank) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sky(bank: Bank) -> AsyncIterator[Sky]:
+    async with open_sky(bank) as opened:
         yield opened

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
@@ -33,9 +33,10 @@ from app.directory.csv_file import CsvDirectory
 from app.directory.port import IdentifierKind
 from app.main import Installation, Parts, assemble, create_public_app
 from app.notifications.senders import Senders
+from app.outbound import OutboundClient
 from app.permissions import Level
 from app.settings import Settings
-from tests.app.binding.outside import ISSUER, Phone, SquareSignIn
+from tests.app.binding.outside import ISSUER, STRONG, Kyc, Phone, SquareSignIn
 from tests.support.databases import DatabaseUrls
 from tests.support.openid import BANK_LOGIN, FISCAL, SPID, OpenIdTown
 from tests.support.openid import Person as AtTheProvider
@@ -135,7 +136,14 @@ class Surfer:
         return await self.post(f"/c/{self.slug}/confirm", accept="yes")
 
 
-def link_of(answer: httpx2.Response) -> str:
+class Page(Protocol):
+    """What came back, as far as it is read."""
+
+    @property
+    def text(self) -> str: ...
+
+
+def link_of(answer: Page) -> str:
     """Where the page's one big button leads."""
     found = re.search(r'<a class="button wide" href="([^"]+)"', answer.text)
     assert found is not None, answer.text
@@ -175,8 +183,13 @@ async def providers(openid: OpenIdTown) -> list[OfferedProvider]:
 
 
 @asynccontextmanager
-async def open_doors(urls: DatabaseUrls, folder: Path, openid: OpenIdTown) -> AsyncIterator[Doors]:
-    """A new installation on tables that are there already, until the block ends."""
+async def open_doors(
+    urls: DatabaseUrls, folder: Path, openid: OpenIdTown | None, connectors: Sequence[Connector] = ()
+) -> AsyncIterator[Doors]:
+    """A new installation on tables that are there already, until the block ends; `connectors` beside the Square.
+
+    Without `openid` a KYC service that believes everything identifies customers.
+    """
     settings = Settings(
         data=folder,
         bank="Banca Esempio",
@@ -204,8 +217,11 @@ async def open_doors(urls: DatabaseUrls, folder: Path, openid: OpenIdTown) -> As
         official_url=f"{ISSUER}/@bancaesempio",
         sign_in=SquareSignIn(),
     )
-    parts = Parts([square], await providers(openid), Senders(Phone(), Phone()), CsvDirectory(folder / "customers.csv"))
-    house = await assemble(settings, outbound=openid.outbound(), parts=parts)
+    kyc = OfferedProvider("kyc", "KYC Example", Kyc(), {STRONG: Level.L3})
+    offered = await providers(openid) if openid else [kyc]
+    directory = CsvDirectory(folder / "customers.csv")
+    parts = Parts([square, *connectors], offered, Senders(Phone(), Phone()), directory)
+    house = await assemble(settings, outbound=openid.outbound() if openid else OutboundClient(), parts=parts)
     try:
         yield Doors(house, httpx2.ASGITransport(create_public_app(house)))
     finally:

@@ -10,6 +10,7 @@ from app.binding.identity_provider import IdentityAnswer, IdentityRefused, Ident
 from app.channels.ports import (
     ChannelError,
     Departure,
+    IncomingMessage,
     SignInAnswer,
     SignInFailed,
     SignInWish,
@@ -73,6 +74,19 @@ class SquareMessages:
         if self.fault is not None:
             raise self.fault
         self.sent.append((subject.immutable_id, text, idempotency_key))
+
+
+@dataclass
+class SquareInbox:
+    """Who wrote to the bank; what they wrote nobody hands over."""
+
+    messages: list[IncomingMessage] = field(default_factory=list)
+    fault: ChannelError | None = None
+
+    async def poll(self, cursor: str | None) -> tuple[list[IncomingMessage], str | None]:
+        if self.fault is not None:
+            raise self.fault
+        return self.messages[int(cursor or 0) :], str(len(self.messages))
 
 
 @dataclass

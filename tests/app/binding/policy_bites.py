@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from app.binding import attempts, authenticator, reproof, revoking, step_up
-from app.binding.errors import AttemptOver, CodeTooSoon, CodeWrong, EnoughAuthenticators, EnoughCodes, MethodNotOffered
+from app.binding import attempts, reproof, revoking, step_up
+from app.binding.errors import AttemptOver, CodeTooSoon, CodeWrong, MethodNotOffered
 from app.binding.models import Attempt, Binding, Challenge, Flow
 from app.conversations.rules import must_wait
 from app.database import reading, transaction
 from app.errors import RiserboError
 from app.ids import new_id
-from app.limits.errors import Locked
-from app.limits.models import GuessCounter
 from app.permissions import DataClass, Level
 from app.policy import Brand, Method, Profile, Rate, Unknown
 from app.sessions import rules as session_rules
@@ -31,10 +29,8 @@ from tests.app.binding.bank import (
     code_in,
     customer_of,
     last_code,
-    wrong,
 )
 from tests.app.binding.outside import STRONG, WEAK
-from tests.app.binding.test_authenticators import enrol
 from tests.app.binding.test_phone_quiet import Operator, listen_to
 from tests.support.policies import changed
 
@@ -248,88 +244,6 @@ async def staff_stay_as_long_as_the_policy_says(bank: Bank) -> None:
         async with transaction(bank.services) as db:
             started = await sessions.start_staff(db, new_id(bank.clock()), bank.clock(), kind=kind)
             assert started.session.expires_at == bank.clock() + longest
-
-
-@bites("tries.per_code")
-async def a_code_has_the_policys_tries(bank: Bank) -> None:
-    rule(bank, {"tries.per_code": 2})
-    visitor = await bank.visit(await bank.complaint())
-    await visitor.ask_direct_message()
-    right = code_in(bank.messages.sent[-1][1])
-    for typed in (wrong(right), wrong(right), right):
-        with pytest.raises(CodeWrong):
-            await visitor.type_handle_code(typed)
-
-
-@bites("tries.codes_per_attempt")
-async def an_attempt_has_the_policys_codes(bank: Bank) -> None:
-    rule(bank, {"tries.codes_per_attempt": 1})
-    visitor = await bank.visit(await bank.complaint())
-    await visitor.ask_direct_message()
-    with pytest.raises(EnoughCodes):
-        await visitor.ask_direct_message()
-    await visitor.sign_in()
-    await visitor.ask_code()
-    with pytest.raises(EnoughCodes):
-        await visitor.ask_code()
-
-
-@bites("tries.pair.in_a_row", "tries.pair.first_lock", "tries.pair.longest_lock")
-async def a_pair_locks_as_the_policy_says(bank: Bank) -> None:
-    rule(bank, {"tries.pair.in_a_row": 1, "tries.pair.first_lock": 4 * MINUTE, "tries.pair.longest_lock": 5 * MINUTE})
-    visitor = await at_the_customer_step(bank)
-    await visitor.ask_code()
-    for minutes in (4, 5):
-        with pytest.raises(Locked) as locked:
-            await visitor.type_code(wrong(last_code(bank)))
-        assert locked.value.retry_after == minutes * 60
-        bank.clock.pass_by(minutes=minutes)
-        await visitor.ask_code()
-
-
-@bites("tries.wrong_a_day")
-async def new_pairs_close_after_the_policys_wrong_ones(bank: Bank) -> None:
-    rule(bank, {"tries.wrong_a_day": 1})
-    first = await at_the_customer_step(bank, "mallory")
-    await first.ask_code()
-    with pytest.raises(CodeWrong):
-        await first.type_code(wrong(last_code(bank)))
-    await (await at_the_customer_step(bank, "eve")).ask_code()
-    assert await bank.withheld() == ["closed"]
-
-
-@bites("tries.wrong_in_all")
-async def codes_are_over_for_a_pair_until_another_method_proves_it(bank: Bank) -> None:
-    rule(bank, {"tries.wrong_in_all": 12})
-    slug = await bank.complaint()
-    await bound_by_sms(bank, slug=slug)
-    visitor = await bank.visit(slug)
-    await visitor.sign_in()
-    await visitor.ask_code()
-    with pytest.raises(CodeWrong):
-        await visitor.type_code(wrong(last_code(bank)))
-    async with transaction(bank.services) as db:
-        for counter in [await db.get_one(GuessCounter, one.key_hash) for one in await bank.all(GuessCounter)]:
-            counter.locks, counter.in_a_row = 2, 2
-    sent = len(bank.phone.sms)
-    bank.clock.pass_by(minutes=1)
-    await visitor.ask_code()
-    assert (await bank.withheld())[-1] == "used_up"
-    await visitor.identify()
-    await visitor.confirm()
-    again = await bank.visit(slug)
-    await again.sign_in()
-    await again.ask_code()
-    assert len(bank.phone.sms) > sent
-
-
-@bites("tries.authenticators")
-async def a_binding_has_the_policys_authenticators(bank: Bank) -> None:
-    rule(bank, {"tries.authenticators": 1})
-    bound = await bound_by_sms(bank)
-    await enrol(bank, bound)
-    with pytest.raises(EnoughAuthenticators):
-        await authenticator.offer_authenticator(bank.services, bank.ports, customer=customer_of(bound))
 
 
 @bites("sending.handle_account", "sending.handle_network", "sending.handle_connector")

@@ -15,6 +15,7 @@ from app.binding.models import Challenge
 from app.database import transaction
 from app.errors import RiserboError
 from tests.app.binding.bank import Bank, Visitor, last_code, wrong
+from tests.app.binding.outside import HOME
 
 WHILE_BLOCKED = 0.3
 
@@ -76,7 +77,7 @@ async def type_code(bank: Bank, visitor: Visitor, code: str, weighed: asyncio.Ev
         async with transaction(bank.services) as db:
             attempt = await attempts.of_session(db, visitor.session_id, bank.clock(), slug=visitor.slug)
             try:
-                await customer_proof.check(db, attempt, code, bank.clock())
+                await customer_proof.check(db, attempt, code, HOME, bank.clock())
             finally:
                 weighed.set()
                 await go_on.wait()

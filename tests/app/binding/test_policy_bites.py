@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import tests.app.binding.guess_bites  # noqa: F401
 from app.policy import Policy
 from app.policy.sense import figures
 from tests.app.binding.bank import Bank

@@ -223,10 +223,12 @@ async def test_an_idle_room_locks_and_a_code_opens_it_again(bank: Bank) -> None:
         bank.services, bank.ports, session_id=bound.session_id, method="sms", network=HOME
     )
     with pytest.raises(NotReady):
-        await unlocking.check_unlock_code(bank.services, session_id=bound.session_id, code="00000000")
+        await unlocking.check_unlock_code(bank.services, session_id=bound.session_id, code="00000000", network=HOME)
     await bank.work()
     assert bank.phone.sms[-1][0] == "+393331234567"
-    unlocked = await unlocking.check_unlock_code(bank.services, session_id=bound.session_id, code=last_code(bank))
+    unlocked = await unlocking.check_unlock_code(
+        bank.services, session_id=bound.session_id, code=last_code(bank), network=HOME
+    )
     assert unlocked.level == Level.L2
     session = await session_by(bank, unlocked.session_token)
     assert session is not None
@@ -244,7 +246,7 @@ async def test_a_code_unlocks_an_l3_room_at_l2_only(bank: Bank) -> None:
     )
     await bank.work()
     code = re.findall(r"\b\d{8}\b", bank.phone.mails[-1][2])[0]
-    await unlocking.check_unlock_code(bank.services, session_id=bound.session_id, code=code)
+    await unlocking.check_unlock_code(bank.services, session_id=bound.session_id, code=code, network=HOME)
     assert (await room_of(bank, bound)).level == Level.L2
     assert (await bank.one(Session, bound.session_id)).level == Level.L2
 
@@ -259,7 +261,9 @@ async def test_five_wrong_codes_lock_the_unlocking_and_the_pair_everywhere(bank:
     await bank.work()
     for expected in (CodeWrong, CodeWrong, CodeWrong, CodeWrong, Locked, Locked):
         with pytest.raises(expected):
-            await unlocking.check_unlock_code(bank.services, session_id=bound.session_id, code=wrong(last_code(bank)))
+            await unlocking.check_unlock_code(
+                bank.services, session_id=bound.session_id, code=wrong(last_code(bank)), network=HOME
+            )
     with pytest.raises(Locked):
         await unlocking.request_unlock_code(
             bank.services, bank.ports, session_id=bound.session_id, method="sms", network=HOME
@@ -297,7 +301,7 @@ async def test_an_unlock_needs_the_locked_session_itself(bank: Bank) -> None:
             bank.services, bank.ports, session_id=stranger.session_id, method="sms", network=HOME
         )
     with pytest.raises(AttemptOver):
-        await unlocking.check_unlock_code(bank.services, session_id=stranger.session_id, code="00000000")
+        await unlocking.check_unlock_code(bank.services, session_id=stranger.session_id, code="00000000", network=HOME)
 
 
 async def test_a_locked_session_cannot_step_up(bank: Bank) -> None:

@@ -12,7 +12,8 @@ import pytest
 from app.channels.ports import ChannelRefused
 from app.commands import mastodon_token as making
 from app.commands.wrong_use import WrongUse
-from app.settings import MastodonSettings, Settings
+from app.network_settings import MastodonSettings
+from app.settings import Settings
 from tests.support.mastodon import Fediverse, Server, consent, fediverse
 
 

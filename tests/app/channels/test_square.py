@@ -317,6 +317,39 @@ async def test_direct_message_follows_the_id_and_not_the_handle(network: Network
     assert len(network.square.conversation(BANK.id, GIULIA.id)) == 1
 
 
+async def test_who_wrote_to_the_bank_is_told_and_what_is_not(network: Network) -> None:
+    incoming = network.connector.incoming
+    assert incoming is not None
+    assert await incoming.poll(None) == ([], "0")
+    network.square.send_message(TANIA.id, BANK.id, "segretissimo")
+    network.square.send_message(TANIA.id, GIULIA.id, "altro")
+    [message], cursor = await incoming.poll("0")
+    assert message.author == subject(TANIA)
+    assert "segretissimo" not in repr(message)
+    assert await incoming.poll(cursor) == ([], cursor)
+
+
+async def test_many_messages_come_page_by_page(network: Network) -> None:
+    incoming, cursor, told = network.connector.incoming, "0", 0
+    assert incoming is not None
+    for _ in range(30):
+        network.square.send_message(TANIA.id, BANK.id, "\U0001f600" * 1000)
+    for _ in range(4):
+        messages, following = await incoming.poll(cursor)
+        told, cursor = told + len(messages), following or cursor
+    assert told == 30
+
+
+@pytest.mark.parametrize(
+    "nonsense", [b'{"messages": [{}]}', b'{"messages": [{"from": 1}]}', b'{"messages": 7}', b"[]", b"<html>"]
+)
+async def test_nonsense_about_messages_is_unavailable(network: Network, nonsense: bytes) -> None:
+    assert network.connector.incoming is not None
+    network.wire.answers = [Reply(200, nonsense)]
+    with pytest.raises(ChannelUnavailable):
+        await network.connector.incoming.poll(None)
+
+
 async def test_direct_message_refusals_say_why(network: Network) -> None:
     messages = network.connector.direct_messages
     assert messages is not None

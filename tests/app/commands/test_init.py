@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app import key_files
-from app.agents import service as agents
+from app.agents.new_passwords import SHORTEST
 from app.settings import load_settings
 from tests.app.command_line import CommandLine, one_line, own_process
 from tests.app.commands.made_bank import BANK, INIT, PASSWORD
@@ -41,7 +41,7 @@ def test_init_makes_a_password_where_nobody_can_type_one(tmp_path: Path) -> None
     done = own_process("init", tmp_path / "new", *INIT)
     assert done.status == 0, done.err
     password = next(line.split()[1] for line in done.out.splitlines() if line.strip().startswith("password"))
-    assert len(password) >= agents.SHORTEST_PASSWORD
+    assert len(password) >= SHORTEST
 
 
 def test_init_never_touches_a_folder_in_use(bank: Path, riserbo: CommandLine) -> None:

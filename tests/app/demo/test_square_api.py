@@ -5,8 +5,11 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from app.demo.square.bot_api import PAGE
+from app.demo.square.bot_api import PAGE, PAGE_OF_MESSAGES
+from app.outbound import MAX_BODY
 from tests.app.demo.conftest import BANK, BANK_TOKEN, GIULIA, MARCO, TANIA, Site
+
+FACES = "\U0001f600" * 980
 
 
 def bot(site: Site, token: str = BANK_TOKEN) -> httpx2.AsyncClient:
@@ -29,6 +32,21 @@ async def test_no_call_works_without_the_token(site: Site, header: str | None) -
 
 async def test_a_persons_session_does_not_open_the_api(site: Site) -> None:
     assert (await (await site.signed_in(BANK)).get("/api/v1/me")).status_code == 401
+
+
+async def test_messages_are_told_to_their_reader_only_in_order_and_by_page(site: Site) -> None:
+    assert (await site.browser().get("/api/v1/messages")).status_code == 401
+    for number in range(PAGE_OF_MESSAGES + 2):
+        site.square.send_message(GIULIA.id, BANK.id, f"numero {number} {FACES}")
+    site.square.send_message(TANIA.id, GIULIA.id, "altro")
+    answer = await bot(site).get("/api/v1/messages")
+    assert len(answer.content) < MAX_BODY
+    first = answer.json()
+    rest = (await bot(site).get("/api/v1/messages", params={"after": first["cursor"]})).json()
+    texts = [one["text"] for one in (*first["messages"], *rest["messages"])]
+    assert texts == [f"numero {number} {FACES}" for number in range(PAGE_OF_MESSAGES + 2)]
+    assert first["messages"][0]["from"] == {"id": GIULIA.id, "handle": "giulia", "name": GIULIA.display_name}
+    assert (await bot(site).get("/api/v1/messages", params={"after": "x"})).status_code == 422
 
 
 async def test_me_names_the_account(site: Site) -> None:
@@ -126,4 +144,4 @@ async def test_full_network_takes_no_more(site: Site, monkeypatch: pytest.Monkey
 
 async def test_unknown_addresses_answer_in_json(site: Site) -> None:
     assert (await bot(site).get("/api/v1/nothing")).json() == {"error": "not_found"}
-    assert (await bot(site).get("/api/v1/messages")).status_code == 405
+    assert (await bot(site).delete("/api/v1/messages")).status_code == 405

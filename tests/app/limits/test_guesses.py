@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.database import reading, transaction
 from app.limits import guesses
 from app.limits.guesses import GuessState
@@ -13,6 +15,7 @@ from app.policy import GuessPolicy
 from tests.support.house import ON_POSTGRESQL, House
 
 KEY = b"k" * 32
+WHILE_BLOCKED = 0.3
 POLICY = GuessPolicy(in_a_row=5, first_lock=timedelta(minutes=15), longest_lock=timedelta(hours=24))
 
 
@@ -94,31 +97,58 @@ async def test_a_lock_ends_at_its_moment(house: House) -> None:
     assert not GuessState(0, 5, now).is_locked(now)
 
 
-async def test_a_held_counter_makes_the_next_guess_wait_and_loses_none(house: House) -> None:
-    entered = asyncio.Event()
-
-    async def guess() -> int:
-        async with transaction(house.services) as db:
-            await guesses.hold(db, KEY, house.clock())
-            before = (await guesses.state_of(db, KEY, house.clock())).today
-            entered.set()
-            await asyncio.sleep(0)
-            return (await guesses.count_wrong(db, KEY, POLICY, house.clock())).today - before
-
-    assert await asyncio.gather(*(guess() for _ in range(12))) == [1] * 12
-    assert entered.is_set()
-    assert (await state(house)).today == 12
+async def today(house: House, most: int, key: bytes = KEY) -> bool:
+    async with transaction(house.services) as db:
+        return await guesses.count_today(db, key, most, house.clock())
 
 
-async def test_holding_counts_nothing_and_changes_no_lock(house: House) -> None:
+async def test_of_many_guesses_at_once_no_more_than_the_days_are_counted(house: House) -> None:
+    taken = await asyncio.gather(*(today(house, 10) for _ in range(40)))
+    assert taken.count(True) == 10
+    assert (await state(house)).today == 10
+    assert not await today(house, 10)
+
+
+@ON_POSTGRESQL
+async def test_a_guess_waits_for_the_one_before_until_that_is_committed(house: House) -> None:
+    """SQLite has one writer; here the last place of the day is free for both until one of them is committed."""
+    async with transaction(house.services) as db:
+        assert await guesses.count_today(db, KEY, 1, house.clock())
+        late = asyncio.create_task(today(house, 1))
+        done, _ = await asyncio.wait([late], timeout=WHILE_BLOCKED)
+        assert not done
+    assert not await asyncio.wait_for(late, 10)
+
+
+@ON_POSTGRESQL
+async def test_a_guess_that_was_rolled_back_leaves_its_place_to_the_one_that_waits(house: House) -> None:
+    async with AsyncSession(house.services.write_engine, info={"services": house.services}) as db:
+        assert await guesses.count_today(db, KEY, 1, house.clock())
+        late = asyncio.create_task(today(house, 1))
+        await asyncio.wait([late], timeout=WHILE_BLOCKED)
+        await db.rollback()
+    assert await asyncio.wait_for(late, 10)
+
+
+async def test_a_right_guess_is_taken_back_and_a_new_day_begins_at_one(house: House) -> None:
+    assert [await today(house, 2) for _ in range(3)] == [True, True, False]
+    async with transaction(house.services) as db:
+        await guesses.take_back_today(db, KEY, house.clock())
+        await guesses.take_back_today(db, b"never guessed", house.clock())
+    assert [await today(house, 2) for _ in range(2)] == [True, False]
+    house.clock.pass_by(days=1)
+    async with transaction(house.services) as db:
+        await guesses.take_back_today(db, KEY, house.clock())
+    assert [await today(house, 2) for _ in range(3)] == [True, True, False]
+
+
+async def test_a_days_guesses_change_no_row_and_no_lock(house: House) -> None:
     for _ in range(7):
         await wrong(house)
     before = await state(house)
-    async with transaction(house.services) as db:
-        await guesses.hold(db, KEY, house.clock())
-        await guesses.hold(db, b"never guessed", house.clock())
-    assert await state(house) == before
-    assert await state(house, b"never guessed") == GuessState(0, 0, None)
+    assert await today(house, 100)
+    after = await state(house)
+    assert (after.in_a_row, after.locks, after.locked_until) == (before.in_a_row, before.locks, before.locked_until)
 
 
 async def test_counters_are_forgotten_a_month_after_the_last_guess_and_not_before(house: House) -> None:
@@ -138,7 +168,6 @@ async def test_a_counter_in_use_is_not_forgotten_under_its_guess(house: House) -
     await wrong(house)
     house.clock.pass_by(days=31)
     async with transaction(house.services) as db:
-        await guesses.hold(db, KEY, house.clock())
-        await asyncio.wait_for(house.act(lambda other: guesses.forget_old(other, house.clock())), 10)
         assert (await guesses.count_wrong(db, KEY, POLICY, house.clock())).in_a_row == 2
+        await asyncio.wait_for(house.act(lambda other: guesses.forget_old(other, house.clock())), 10)
     assert (await state(house)).in_a_row == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from app.database import transaction
+from app.database import reading, transaction
 from app.limits import rates
 from app.limits.models import Rate
 from tests.support.house import House
@@ -52,6 +52,28 @@ async def test_keys_do_not_share_and_a_rollback_gives_back(house: House) -> None
             raise RuntimeError
     except RuntimeError:
         assert await take(house, b"third", limit=1)
+
+
+async def test_what_is_given_back_can_be_taken_again(house: House) -> None:
+    assert [await take(house) for _ in range(4)] == [True, True, True, False]
+    async with transaction(house.services) as db:
+        await rates.give_back(db, b"k", 3, HOUR)
+        await rates.give_back(db, b"never taken", 3, HOUR)
+    assert [await take(house) for _ in range(2)] == [True, False]
+
+
+async def test_a_look_says_what_taking_would_and_takes_nothing(house: House) -> None:
+    for expected in (True, True, True, False, False):
+        async with reading(house.services) as db:
+            looks = [await rates.is_spent(db, b"k", 3, HOUR, house.clock()) for _ in range(2)]
+        assert looks == [not expected] * 2
+        assert await take(house) is expected
+    house.clock.pass_by(minutes=19, seconds=59)
+    async with reading(house.services) as db:
+        assert await rates.is_spent(db, b"k", 3, HOUR, house.clock())
+        assert not await rates.is_spent(db, b"k", 3, HOUR, house.clock() + timedelta(seconds=1))
+        # stored by a clock that was ahead: taking begins anew
+        assert not await rates.is_spent(db, b"k", 3, HOUR, house.clock() - timedelta(days=1))
 
 
 async def test_a_rate_that_is_full_again_is_forgotten_and_no_other(house: House) -> None:

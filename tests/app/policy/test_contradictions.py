@@ -72,6 +72,9 @@ def test_the_default_contradicts_nothing() -> None:
         ({"tries.pair.longest_lock": SECOND}, "longer than tries.pair.longest_lock"),
         ({"sessions.visitor": timedelta(minutes=20)}, "lifetimes.attempt is 30 min, longer than sessions.visitor"),
         ({"lifetimes.attempt": timedelta(minutes=6)}, "longer than lifetimes.attempt with 6 min"),
+        ({"tries.wrong_a_day": 11}, "more than 1e-04; most of it by codes by SMS or e-mail"),
+        ({"tries.message": Rate(20, timedelta(days=1))}, "most of it by codes by direct message, at the handle"),
+        ({"tries.authenticators": 8}, "most of it by authenticator codes, with the bound handle stolen"),
     ],
 )
 def test_what_contradicts_itself_is_told(change: dict[str, Any], words: str) -> None:

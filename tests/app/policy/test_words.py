@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from app.permissions import Level
-from app.policy import Brand, Method, Policy, Profile, Rate, Unknown
+from app.policy import Brand, Method, Policy, Profile, Rate, Unknown, odds
 from app.policy.sense import figures
-from app.policy.words import explanation, guesses_a_year
+from app.policy.words import explanation
 from tests.support.policies import changed
 
 
@@ -64,7 +64,8 @@ def test_the_asvs_profile_takes_sms_and_mail_away() -> None:
     assert "an authenticator app" in lines["level 2"]
 
 
-def test_a_strangers_odds_follow_from_the_guesses_a_day() -> None:
-    policy = changed({"tries.wrong_a_day": 100})
-    assert guesses_a_year(policy) == 36_500
-    assert "36500 a year, odds of 3.65e-04" in dict(explanation(policy))["a stranger"]
+def test_the_odds_are_the_computed_ones_and_their_parts_are_named() -> None:
+    line = dict(explanation(Policy()))["the odds"]
+    assert f"{odds.takeover(Policy()):.2e}, at most 1e-04" in line
+    for way in odds.ways(Policy()):
+        assert f"{way.odds:.2e} by {way.words}" in line

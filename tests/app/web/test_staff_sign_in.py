@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
-from app.actors import SYSTEM
-from app.agents.service import deactivate
+from app.actors import SYSTEM, Role
+from app.agents.new_passwords import LONGEST
+from app.agents.service import NewStaff, add, deactivate
 from app.database import transaction
 from tests.app.web.staff_desk import PASSWORD, Desk, claimed, in_room
 
@@ -38,6 +39,16 @@ async def test_wrong_password_wrong_code_and_unknown_name_get_the_same_page(desk
         assert not window.client.cookies
         answers.append(re.sub(r'nonce="[^"]*"|value="[^"]*"', "", html))
     assert len(set(answers)) == 1
+
+
+async def test_a_password_is_compared_to_its_last_character(desk: Desk) -> None:
+    password = "Zw!9 kQ7 è tqv " * 17 + "."
+    assert len(password) == LONGEST
+    async with transaction(desk.bank.services) as db:
+        _, desk.secrets["lea"] = await add(db, SYSTEM, NewStaff("lea", "Lea", "L.", Role.AGENT), password)
+    for wrong in (password[:-1], password[:64], password[:-1] + "!", password.swapcase()):
+        await desk.browser().refused("/signin", 401, name="lea", password=wrong, code=desk.code("lea"))
+    await desk.browser().send("/signin", name="lea", password=password, code=desk.code("lea"))
 
 
 async def test_sign_out_kills_the_session_at_once(desk: Desk) -> None:

@@ -21,6 +21,8 @@ PAGES = page_samples()
 DOCUMENTED = f"{views.__doc__}\n{own_views.__doc__}\n{staff_views.__doc__}"
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path"}
 VOID |= {"rect", "circle"}
+BEFORE_THE_DESK = {f"staff/{name}.html" for name in ("sign_in", "departing", "arrived")}
+ROOM_PAGES = {f"customer/{name}.html" for name in ("room", "locked", "authenticator", "passkeys", "own", "revoke")}
 every_page = pytest.mark.parametrize("name", PAGES)
 every_language = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -146,6 +148,30 @@ def test_code_pages_tell_nothing_that_the_visitor_did_not_type() -> None:
         "kind",
         "minutes",
     }
+
+
+def test_the_page_says_what_is_weak_about_a_text_message() -> None:
+    choice = PAGES["customer"]
+    said = {language: render(language, choice.TEMPLATE, choice, nonce=NONCE) for language in ("en", "it")}
+    assert "Whoever takes over a number gets its messages: the other ways are safer." in said["en"]
+    assert "Chi si impadronisce di un numero ne riceve i messaggi" in said["it"]
+
+
+def test_a_password_is_typed_behind_a_mask_that_password_managers_can_fill() -> None:
+    fields = [field for name in PAGES for field in elements(name).named("input") if "password" in (field["name"] or "")]
+    assert fields
+    for field in fields:
+        assert (field["type"], field["autocomplete"], field["maxlength"]) == ("password", "current-password", "256")
+        assert not {"readonly", "disabled", "onpaste", "pattern"} & field.keys()
+    assert "paste" not in (STATIC / "riserbo.js").read_text()
+
+
+@every_page
+def test_every_page_behind_a_sign_in_has_a_way_out(name: str) -> None:
+    template = PAGES[name].TEMPLATE
+    actions = [form["action"] for form in elements(name).named("form")]
+    assert ("/signout" in actions) == (template.startswith("staff/") and template not in BEFORE_THE_DESK)
+    assert ("/room/leave" in actions) == (template in ROOM_PAGES)
 
 
 def test_percent_sign_in_an_error_is_only_a_percent_sign() -> None:
