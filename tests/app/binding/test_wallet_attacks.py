@@ -49,15 +49,20 @@ async def answered(wallets: Wallets, visitor: Visitor, number: str = GIULIAS) ->
     return await wallets.of(number).answer((await wallets.leave(visitor)).url)
 
 
-async def test_a_code_counts_in_its_own_browser_only_and_is_not_burnt_in_another(wallets: Wallets) -> None:
+@pytest.mark.parametrize("knows_nobody", [False, True])
+async def test_a_code_counts_in_its_own_browser_only_and_is_over_in_another(
+    wallets: Wallets, knows_nobody: bool
+) -> None:
+    """The redirect is over, not the attempt: the owner's next one counts."""
     slug = await wallets.bank.complaint()
     owner, foreign = await wallets.visitor(slug=slug), await wallets.visitor(slug=slug)
     back = await answered(wallets, owner)
-    assert await wallets.refused(foreign, back) == "foreign_browser"
     with pytest.raises(NotFinishedHere):
-        await wallets.open(None, back)
+        await wallets.open(None if knows_nobody else foreign.session_id, back)
+    assert (await wallets.bank.reasons())[-1] == "foreign_browser"
     assert (await foreign.state(), await owner.state()) == (State.HANDLE_OK, State.CUSTOMER_PENDING)
-    assert (await wallets.open(owner.session_id, back)).level == Level.L4
+    assert await wallets.refused(owner, back) == "replayed"
+    assert (await wallets.open(owner.session_id, await answered(wallets, owner))).level == Level.L4
 
 
 @pytest.mark.parametrize("guess", [None, "A" * 43])
@@ -65,12 +70,19 @@ async def test_who_has_a_victims_wallet_answer_cannot_finish_himself(wallets: Wa
     """The attacker begins at his own case and gets the victim to open the link; the code goes to the victim's browser."""
     attacker = await wallets.visitor("mallory")
     leaving = await wallets.leave(attacker)
-    victim = await wallets.visitor("giulia")
     back = await wallets.of().answer(leaving.url)
-    assert await wallets.refused(victim, back) == "foreign_browser"
     state = parse_qs(urlsplit(back).query)["state"][0]
     mine = f"https://{HOST}/?state={state}" + (f"&code={guess}" if guess else "")
     assert await wallets.refused(attacker, mine) == ("wrong_response_code" if guess else "denied_there")
+    assert await wallets.refused(attacker, back) == "replayed"
+    assert await wallets.bank.bindings() == []
+
+
+async def test_an_answer_that_the_victims_browser_opened_is_over_for_who_made_her_give_it(wallets: Wallets) -> None:
+    """He cannot talk her into handing on the address that came back."""
+    attacker, victim = await wallets.visitor("mallory"), await wallets.visitor("giulia")
+    back = await wallets.of().answer((await wallets.leave(attacker)).url)
+    assert await wallets.refused(victim, back) == "foreign_browser"
     assert await wallets.refused(attacker, back) == "replayed"
     assert await wallets.bank.bindings() == []
 
