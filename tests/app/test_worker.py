@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from app import worker as worker_module
+from app.agents import break_glass
 from app.binding import code_delivery, notices
 from app.cases.arriving import READ_THREAD
 from app.cases.models import Case
@@ -25,7 +26,7 @@ from app.handover import service as handover
 from app.handover.models import Reply
 from app.main import Installation
 from app.notifications.models import OutboxRow
-from app.notifications.senders import SendFailed
+from app.notifications.senders import Senders, SendFailed
 from app.notifications.service import MOST_ATTEMPTS, WORKER_TOPIC, Work, enqueue, finish
 from app.vault import WrappedKeyRow
 from app.worker import Worker, handlers
@@ -36,8 +37,8 @@ GOOD = "Ciao Giulia, ci dispiace. Ne parliamo in privato qui sotto."
 
 def installation(house: House) -> Installation:
     """As much of an installation as the worker looks at."""
-    parts = SimpleNamespace(connectors=(house.connector,))
-    settings = SimpleNamespace(poll_seconds=60.0)
+    parts = SimpleNamespace(connectors=(house.connector,), senders=Senders(None, None))
+    settings = SimpleNamespace(poll_seconds=60.0, language="it")
     return cast(
         "Installation",
         SimpleNamespace(
@@ -250,7 +251,14 @@ async def test_every_key_in_use_is_known_to_the_sweep(house: House) -> None:
 
 
 def test_every_topic_that_is_enqueued_has_a_handler(house: House) -> None:
-    wanted = {READ_THREAD, handover.POST_REPLY, BUILD_EXPORT, *code_delivery.HANDLERS, *notices.HANDLERS}
+    wanted = {
+        READ_THREAD,
+        handover.POST_REPLY,
+        BUILD_EXPORT,
+        break_glass.NOTICE,
+        *code_delivery.HANDLERS,
+        *notices.HANDLERS,
+    }
     assert set(handlers(installation(house))) == wanted
 
 
