@@ -266,6 +266,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._rest = self.loop.call_later(rest, self._read_on)
 
     def _read_on(self) -> None:
+        self._rest = None
         if not self.transport.is_closing():
             self.flow.resume_reading()
 
@@ -295,6 +296,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The connection is between two requests, unless another one waits already."""
         super().on_response_complete()
+        if self._rest is not None:
+            # uvicorn reads on after every answer.
+            self.flow.pause_reading()
         if not self.transport.is_closing() and self.cycle.response_complete:
             self.between[self] = None
 
