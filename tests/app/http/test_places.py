@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from statistics import median
 
+import pytest
+
 from tests.app.http.gated_bank import SMALL, Bank, answer, head, opened
 
 
@@ -141,3 +143,20 @@ async def flooded(bank: Bank) -> tuple[list[float], Counter[int]]:
         await asyncio.sleep(0.1)
     await flood
     return spent, answers
+
+
+async def test_after_a_refusal_that_came_late_whoever_does_not_wait_is_not_read_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """uvicorn reads on after each answer, and the server would then refuse as fast as it is asked."""
+    async with opened(replace(SMALL, network_burst=1000)) as bank, bank.connection() as (reader, writer):
+        monkeypatch.setattr(bank.gate.crowding, "enter_other", lambda _: False)
+        monkeypatch.setattr(bank.gate, "rest_needed", lambda *_: 0.4)
+        loop, spent = asyncio.get_running_loop(), []
+        for _ in range(3):
+            begun = loop.time()
+            writer.write(head())
+            assert (await answer(reader))[0] == 503
+            spent.append(loop.time() - begun)
+        assert spent[1] < 0.35
+        assert spent[2] >= 0.35
