@@ -35,23 +35,29 @@ async def unread_answers(services: Services) -> list[Unread]:
     """Rooms to announce now. The announcing feature calls `announced` in the transaction that enqueues its notice."""
     before = services.clock() - NOTICE_AFTER
     seen, noticed = func.coalesce(ReadMark.n, 0), func.coalesce(ReadMark.noticed_n, 0)
-    statement = (
-        select(Message.conversation_id, Conversation.binding_id, func.max(Message.n).label("n"))
-        .join(Conversation, Conversation.id == Message.conversation_id)
-        .outerjoin(ReadMark, and_(ReadMark.conversation_id == Message.conversation_id, ReadMark.side == "customer"))
+    # From the rooms that have something unseen: from the messages, each look would read all that were ever written.
+    unread = (
+        select(Message.n)
         .where(
-            Message.sender == "agent",
-            Message.n.is_not(None),
+            Message.conversation_id == Conversation.id,
             Message.n > seen,
-            noticed <= seen,
+            Message.sender == "agent",
             or_(Message.released_at.is_(None), Message.released_at < before),
             Message.sent_at < before,
         )
-        .group_by(Message.conversation_id, Conversation.binding_id)
+        .order_by(Message.n.desc())
+        .limit(1)
+        .correlate(Conversation, ReadMark)
+        .scalar_subquery()
+    )
+    statement = (
+        select(Conversation.id, Conversation.binding_id, unread.label("n"))
+        .outerjoin(ReadMark, and_(ReadMark.conversation_id == Conversation.id, ReadMark.side == "customer"))
+        .where(Conversation.last_n > seen, noticed <= seen, unread.is_not(None))
         .limit(100)
     )
     async with reading(services) as db:
-        return [Unread(row.conversation_id, row.binding_id, row.n) for row in await db.execute(statement)]
+        return [Unread(row.id, row.binding_id, row.n) for row in await db.execute(statement)]
 
 
 async def announced(db: AsyncSession, unread: Unread) -> None:
