@@ -27,7 +27,7 @@ PROMPT_LATELY: Final = 1.0
 PAUSES: Final = 6
 BUSIEST: Final = 0.8
 """Share of the time that the loop may work while prompt clients and others are served side by side."""
-LONGEST_PAUSE: Final = 0.25
+LONGEST_PAUSE: Final = 0.1
 
 Begin = Callable[[bool], None]
 """Called once: whether the request may begin now, or is turned away."""
