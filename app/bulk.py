@@ -22,11 +22,13 @@ from sqlalchemy import (
     Text,
     TextClause,
     Update,
+    and_,
     any_,
     bindparam,
     column,
     func,
     insert,
+    or_,
     select,
     text,
     tuple_,
@@ -62,23 +64,41 @@ async def update_many(db: AsyncSession, model: type[Base], key: str, rows: Seque
     await connection.execute(_change_of_one(table, key, tuple(rows[0])), changes)
 
 
-def among(dialect: str, *columns: Any) -> ColumnElement[bool]:
-    """That the columns have one of the values, or of the combinations of values, that `listed` makes a parameter."""
+def among(dialect: str, one: Any) -> ColumnElement[bool]:
+    """That the column has one of the values that `listed` makes a parameter."""
     if dialect != "postgresql":
         values: BindParameter[Any] = bindparam("among", expanding=True)
-        return cast("ColumnElement[bool]", (columns[0] if len(columns) == 1 else tuple_(*columns)).in_(values))
-    if len(columns) == 1:
-        return cast("ColumnElement[bool]", columns[0] == any_(bindparam("among", type_=ARRAY(columns[0].type))))
-    names = {f"c{place}": column.type for place, column in enumerate(columns)}
-    return tuple_(*columns).in_(select(*wanted(dialect, "among", names).c))
+        return cast("ColumnElement[bool]", one.in_(values))
+    return cast("ColumnElement[bool]", one == any_(bindparam("among", type_=ARRAY(one.type))))
 
 
-def listed(dialect: str, rows: Collection[Any]) -> dict[str, Any]:
-    """The parameter of `among`: values, or tuples of values."""
-    first = next(iter(rows))
-    if dialect == "postgresql" and isinstance(first, tuple):
-        return {"among": as_parameter([{f"c{place}": value for place, value in enumerate(row)} for row in rows])}
-    return {"among": list(rows)}
+def listed(values: Collection[Any]) -> dict[str, Any]:
+    """The parameter of `among`."""
+    return {"among": list(values)}
+
+
+def among_rows(dialect: str, size: int, *columns: Any) -> ColumnElement[bool]:
+    """That the columns have one of the combinations that `listed_rows` makes parameters; `size` as it says.
+
+    SQLite reads the whole table for `(a, b) IN (VALUES …)` with more than one row; with OR it uses the index for each.
+    """
+    if dialect == "postgresql":
+        names = {f"c{place}": column.type for place, column in enumerate(columns)}
+        return tuple_(*columns).in_(select(*wanted(dialect, "among", names).c))
+    rows = (
+        and_(*(one == bindparam(f"among_{row}_{place}", type_=one.type) for place, one in enumerate(columns)))
+        for row in range(size)
+    )
+    return or_(*rows)
+
+
+def listed_rows(dialect: str, rows: Sequence[Sequence[Any]]) -> tuple[int, dict[str, Any]]:
+    """The size of the statement for so many rows, which few numbers share, and its parameters."""
+    if dialect == "postgresql":
+        return 1, {"among": as_parameter([{f"c{place}": value for place, value in enumerate(row)} for row in rows])}
+    size = 1 << (len(rows) - 1).bit_length()
+    padded = [*rows, *[rows[-1]] * (size - len(rows))]
+    return size, {f"among_{n}_{place}": value for n, row in enumerate(padded) for place, value in enumerate(row)}
 
 
 def wanted(dialect: str, parameter: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:

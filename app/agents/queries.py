@@ -47,7 +47,7 @@ def staff_of(found: Any) -> Staff:
 async def _by_token(services: Services, hashes: Sequence[bytes]) -> dict[bytes, Any]:
     dialect = services.read_engine.dialect.name
     async with querying(services) as connection:
-        rows = await connection.execute(_signed_in(dialect), listed(dialect, hashes))
+        rows = await connection.execute(_signed_in(dialect), listed(hashes))
         return {row.token_hash: row for row in rows}
 
 

@@ -49,7 +49,8 @@ async def sequence(services: Services) -> int:
             await db.execute(
                 select(Leaf.stage_no, Leaf.leaf, Leaf.leaf_hash)
                 .join(PendingLeaf, PendingLeaf.stage_no == Leaf.stage_no)
-                .order_by(Leaf.stage_no)
+                # by the few that wait: in the leaves' own order SQLite reads all of them, from the first one
+                .order_by(PendingLeaf.stage_no)
                 .limit(GROUP)
             )
         ).all()

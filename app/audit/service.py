@@ -95,7 +95,7 @@ async def _lock_heads(db: AsyncSession, streams: list[str]) -> dict[str, tuple[i
     Born before any lock is taken: who waits for somebody else's new stream must not hold a head that the other needs.
     """
     dialect, connection = dialect_of(db), await connection_of(db)
-    wanted = listed(dialect, streams)
+    wanted = listed(streams)
     known = set((await connection.execute(_known(dialect), wanted)).scalars())
     if len(known) < len(streams):
         born = [{"stream": stream, "n": 0, "head": NO_PREVIOUS} for stream in streams if stream not in known]

@@ -36,6 +36,12 @@ CHUNK: Final = 10_000
 TEXT: Final = (
     "Buongiorno, abbiamo ricontrollato: la spesa risulta una volta sola, la seconda riga era una prenotazione "
 )
+READ: Final = (
+    "INSERT INTO read_marks (conversation_id, side, n, noticed_n, at) "
+    "SELECT id, side, last_n, 0, opened_at FROM conversations "
+    "CROSS JOIN (SELECT 'agent' AS side UNION ALL SELECT 'customer') AS sides"
+)
+"""Both sides have read what lies there, as where people talk: the first look at a room would else count all of it."""
 Row = tuple[Any, ...]
 COLUMNS: Final = {
     "audit_leaves": ("id", "stream", "n", "leaf", "leaf_hash"),
@@ -211,6 +217,8 @@ def _write(ground: Ground, made: Iterator[_Message], frontier: Frontier) -> None
             _move_rooms(sink, {one.line.room: one.line for one in chunk})
             _place(sink, frontier, [one.leaf[4] for one in chunk])
             sink.commit()
+        connection.execute("DELETE FROM read_marks")
+        connection.execute(READ)
         connection.execute("ANALYZE")
         sink.commit()
 

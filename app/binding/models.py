@@ -20,7 +20,11 @@ class Attempt(Audited, Base):
     """
 
     __tablename__ = "attempts"
-    __table_args__ = (Index("ix_attempts_session", "session_id", "slug"), {"sqlite_strict": True})
+    __table_args__ = (
+        Index("ix_attempts_session", "session_id", "slug"),
+        Index("ix_attempts_expiry", "state", "expires_at"),
+        {"sqlite_strict": True},
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     session_id: Mapped[UUID]
@@ -125,6 +129,7 @@ class Binding(Audited, Base):
     __tablename__ = "bindings"
     __table_args__ = (
         UniqueConstraint("handle_hash", "customer_hash"),
+        Index("ix_bindings_expiry", "state", "expires_at"),
         {"sqlite_strict": True},
     )
 

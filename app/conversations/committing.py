@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Customer, Staff
 from app.agents.models import StaffAccount
 from app.audit.service import record
-from app.bulk import among, insert_many, listed, update_many
+from app.bulk import among, among_rows, insert_many, listed, listed_rows, update_many
 from app.cases.models import Case
 from app.conversations.errors import MessageKeyReused, NotYourRoom, RoomLocked
 from app.conversations.models import Conversation, Message, RoomEvent
@@ -136,10 +136,11 @@ async def _group(db: AsyncSession, commands: Sequence[PostMessage]) -> _Group:
     """Rooms locked in id order; then sessions and known keys, in one statement each."""
     services, dialect, connection = services_of(db), dialect_of(db), await connection_of(db)
     room_ids, session_ids = {one.conversation_id for one in commands}, {one.actor.session_id for one in commands}
-    keys = {(one.conversation_id, _sender_id(one.actor), one.client_key) for one in commands}
-    rooms = await connection.execute(_rooms(dialect), listed(dialect, room_ids))
-    sessions = await connection.execute(_sessions(dialect), listed(dialect, session_ids))
-    stored = await connection.execute(_stored(dialect), listed(dialect, keys))
+    keys = list({(one.conversation_id, _sender_id(one.actor), one.client_key) for one in commands})
+    rooms = await connection.execute(_rooms(dialect), listed(room_ids))
+    sessions = await connection.execute(_sessions(dialect), listed(session_ids))
+    size, asked = listed_rows(dialect, keys)
+    stored = await connection.execute(_stored(dialect, size), asked)
     return _Group(
         rooms={row.id: _Room(*row) for row in rooms},
         sessions={row.id: row for row in sessions},
@@ -195,7 +196,7 @@ def _sessions(dialect: str) -> Select[*tuple[Any, ...]]:
 
 
 @lru_cache
-def _stored(dialect: str) -> Select[*tuple[Any, ...]]:
+def _stored(dialect: str, size: int) -> Select[*tuple[Any, ...]]:
     return select(
         Message.conversation_id,
         Message.sender_id,
@@ -206,7 +207,7 @@ def _stored(dialect: str) -> Select[*tuple[Any, ...]]:
         Message.state,
         Message.data_class,
         Message.sent_at,
-    ).where(among(dialect, Message.conversation_id, Message.sender_id, Message.client_key))
+    ).where(among_rows(dialect, size, Message.conversation_id, Message.sender_id, Message.client_key))
 
 
 def _post(db: AsyncSession, group: _Group, command: PostMessage) -> Posted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Audited, Base, protect
@@ -36,6 +36,12 @@ class Message(Audited, Base):
         UniqueConstraint("conversation_id", "n"),
         UniqueConstraint("conversation_id", "sender_id", "client_key"),
         Index("ix_messages_held", "conversation_id", "state"),
+        Index(
+            "ix_messages_waiting",
+            "expires_at",
+            postgresql_where=text("state = 'held'"),
+            sqlite_where=text("state = 'held'"),
+        ),
         {"sqlite_strict": True},
     )
 

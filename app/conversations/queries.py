@@ -230,11 +230,20 @@ async def read_mark(db: AsyncSession, conversation_id: UUID, side: str) -> int:
 async def unread_counts(db: AsyncSession, conversation_ids: Sequence[UUID], side: str) -> dict[UUID, int]:
     """How many messages of the other side wait for `side`, by room."""
     other = "customer" if side == "agent" else "agent"
-    mark = func.coalesce(ReadMark.n, 0)
-    rows = await db.execute(
-        select(Message.conversation_id, func.count())
-        .outerjoin(ReadMark, and_(ReadMark.conversation_id == Message.conversation_id, ReadMark.side == side))
-        .where(Message.conversation_id.in_(conversation_ids), Message.sender == other, Message.n > mark)
-        .group_by(Message.conversation_id)
+    # Counted from the room's mark: from the messages, with the mark joined to each, a room is read from its beginning.
+    waiting = (
+        select(func.count())
+        .where(
+            Message.conversation_id == Conversation.id,
+            Message.sender == other,
+            Message.n > func.coalesce(ReadMark.n, 0),
+        )
+        .correlate(Conversation, ReadMark)
+        .scalar_subquery()
     )
-    return {row[0]: row[1] for row in rows}
+    rows = await db.execute(
+        select(Conversation.id, waiting)
+        .outerjoin(ReadMark, and_(ReadMark.conversation_id == Conversation.id, ReadMark.side == side))
+        .where(Conversation.id.in_(conversation_ids))
+    )
+    return {row[0]: row[1] for row in rows if row[1]}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
@@ -46,23 +47,24 @@ async def unread_answers(services: Services) -> list[Unread]:
     """Rooms to announce now. The announcing feature calls `announced` in the transaction that enqueues its notice."""
     before = services.clock() - NOTICE_AFTER
     seen, noticed = func.coalesce(ReadMark.n, 0), func.coalesce(ReadMark.noticed_n, 0)
+    # From the rooms, and in each from its first unseen answer, which is the oldest: from the messages, each look would
+    # read all that were ever written.
+    is_old = and_(or_(Message.released_at.is_(None), Message.released_at < before), Message.sent_at < before)
+    unseen = and_(Message.conversation_id == Conversation.id, Message.n > seen, Message.sender == "agent")
+    first_is_old = select(is_old).where(unseen).order_by(Message.n).limit(1)
+    last = select(Message.n).where(unseen).order_by(Message.n.desc()).limit(1)
     statement = (
-        select(Message.conversation_id, Conversation.binding_id, func.max(Message.n).label("n"))
-        .join(Conversation, Conversation.id == Message.conversation_id)
-        .outerjoin(ReadMark, and_(ReadMark.conversation_id == Message.conversation_id, ReadMark.side == "customer"))
-        .where(
-            Message.sender == "agent",
-            Message.n.is_not(None),
-            Message.n > seen,
-            noticed <= seen,
-            or_(Message.released_at.is_(None), Message.released_at < before),
-            Message.sent_at < before,
-        )
-        .group_by(Message.conversation_id, Conversation.binding_id)
+        select(Conversation.id, Conversation.binding_id, _of_room(last).label("n"))
+        .outerjoin(ReadMark, and_(ReadMark.conversation_id == Conversation.id, ReadMark.side == "customer"))
+        .where(Conversation.last_n > seen, noticed <= seen, _of_room(first_is_old))
         .limit(100)
     )
     async with reading(services) as db:
-        return [Unread(row.conversation_id, row.binding_id, row.n) for row in await db.execute(statement)]
+        return [Unread(row.id, row.binding_id, row.n) for row in await db.execute(statement)]
+
+
+def _of_room(one: Select[Any]) -> ScalarSelect[Any]:
+    return one.correlate(Conversation, ReadMark).scalar_subquery()
 
 
 async def announced(db: AsyncSession, unread: Unread) -> None:

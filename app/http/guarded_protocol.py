@@ -21,6 +21,8 @@ from app.http.lingering import LingeringTransport
 from app.http.refusals import refusal_bytes
 
 MOST_DISCARDED: Final = 64 * 1024
+MOST_AWAITED: Final = 64 * 1024
+"""Bytes of a body that are here before the application hears of its request; for a longer one it decides itself."""
 ONCE_MORE: Final = 0.05
 
 
@@ -47,6 +49,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._not_before = 0.0
         self._favoured = False
         self._piece = self._read
+        self._incomplete: GuardedCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin with the deadline for the first head; where all connections are taken, an idle one makes room."""
@@ -182,6 +185,19 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         del app
+        if self._awaits_body(cycle):
+            # A body that drips in would else hold a place among the requests under way until its time is over.
+            self._incomplete = cycle
+        else:
+            self._approach(cycle)
+
+    def _awaits_body(self, cycle: GuardedCycle) -> bool:
+        if not cycle.more_body or self.expect_100_continue or self.parser.should_upgrade():
+            return False
+        length = next((value for name, value in self.headers if name == b"content-length"), b"0")
+        return self._has_body() and int(length) <= MOST_AWAITED
+
+    def _approach(self, cycle: GuardedCycle) -> None:
         visit: Visit | None = cycle.visit
         if visit is None:
             self._run(cycle)
@@ -250,6 +266,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._rest = self.loop.call_later(rest, self._read_on)
 
     def _read_on(self) -> None:
+        self._rest = None
         if not self.transport.is_closing():
             self.flow.resume_reading()
 
@@ -257,6 +274,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Hand on a piece of the body."""
         self._framing_bytes = max(0, self._framing_bytes - len(body))
         super().on_body(body)
+        if self._incomplete is not None and len(self._incomplete.body) > MOST_AWAITED:
+            self._has_come()
 
     def on_message_complete(self) -> None:
         """The request is whole; the next bytes begin another one."""
@@ -266,10 +285,20 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle is ANSWERED:
             self._wait_for_next()
         super().on_message_complete()
+        self._has_come()
+
+    def _has_come(self) -> None:
+        """The request is whole, or as much of it as is waited for: now it may begin."""
+        cycle, self._incomplete = self._incomplete, None
+        if cycle is not None:
+            self._approach(cycle)
 
     def on_response_complete(self) -> None:
         """The connection is between two requests, unless another one waits already."""
         super().on_response_complete()
+        if self._rest is not None:
+            # uvicorn reads on after every answer.
+            self.flow.pause_reading()
         if not self.transport.is_closing() and self.cycle.response_complete:
             self.between[self] = None
 

@@ -8,8 +8,9 @@ import gc
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, cast
 
 import structlog
@@ -17,11 +18,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.http.admission import Admission
+from app.http.doorway import Doorway
 from app.http.framing import FramingLimits
 from app.http.guarded_protocol import guarded_protocol
 
 _log = structlog.get_logger("riserbo.server")
 SEND_BUFFER = 64 * 1024
+BACKLOG = 2048
+"""Connections that the system keeps until they are taken."""
 COLLECT_AFTER = (10_000, 20, 50)
 """New objects until the youngest are looked through; how many such looks until the older ones, and the oldest."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -53,7 +57,7 @@ class Running:
         hosts = [f"{host[:-2]}:{self.port}" if host.endswith(":0") else host for host in listener.hosts]
         self.origin = f"http://{hosts[0]}"
         self._socket = bound
-        self._server = _Server(_config(listener, hosts, grace))
+        self._server = _Server(_config(listener, hosts, grace), _business(listener.gate))
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -80,9 +84,28 @@ class Running:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, busy: Callable[[], bool]) -> None:
         super().__init__(config)
+        self._busy = busy
+        self._doorways: list[Doorway] = []
         self.ending = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # No server of the loop's own: it takes all connections that wait in one turn.
+        await super().startup([])
+        protocol = partial(
+            cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            _loop=asyncio.get_running_loop(),
+        )
+        self._doorways = [Doorway(bound, protocol, self._busy) for bound in sockets or ()]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for doorway in self._doorways:
+            doorway.close()
+        await super().shutdown(sockets)
 
     async def main_loop(self) -> None:
         # uvicorn looks ten times a second whether to end; waiting costs nothing and ends at once.
@@ -107,15 +130,21 @@ def _config(listener: Listener, hosts: Sequence[str], grace: float) -> uvicorn.C
         proxy_headers=False,
         server_header=False,
         date_header=False,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=cast("int", grace),
     )
 
 
+def _business(gate: Admission | None) -> Callable[[], bool]:
+    return (lambda: gate.crowding.prompt > 0) if gate is not None else bool
+
+
 def _bind(listener: Listener) -> socket.socket:
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    bound = socket.create_server((listener.host, listener.port), family=family, backlog=2048)
+    bound = socket.create_server((listener.host, listener.port), family=family, backlog=BACKLOG)
     # Inherited by every connection: what the kernel would keep for a reader that never reads grows to megabytes.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    bound.setblocking(False)
     return bound
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -14,6 +15,15 @@ class Session(Base):
     """A browser's or client's session; the token itself is never stored."""
 
     __tablename__ = "sessions"
+    __table_args__ = (
+        Index(
+            "ix_sessions_open",
+            "expires_at",
+            postgresql_where=text("ended_at IS NULL AND binding_id IS NOT NULL"),
+            sqlite_where=text("ended_at IS NULL AND binding_id IS NOT NULL"),
+        ),
+        {"sqlite_strict": True},
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(unique=True)

@@ -130,10 +130,10 @@ class Arena:
             yield Watch(path)
             assert child.poll() is None, "the good clients ended"
 
-    def flood(self, seconds: float, connections: int, heads: list[str], *, door: str = "public", **more: Any) -> Flood:
-        """Begin a flood."""
-        plan = {"port": self.doors[door]["port"], "seconds": seconds, "connections": connections, "heads": heads}
-        return Flood({**plan, **more})
+    def flood(self, seconds: float, connections: int, per_second: float, *, door: str = "public", **more: Any) -> Flood:
+        """Begin a flood of `heads`."""
+        rate = {"connections": connections, "per_second": per_second}
+        return Flood({"port": self.doors[door]["port"], "seconds": seconds, **rate, **more})
 
     def head(self, method: str, path: str, *lines: str, door: str = "public") -> str:
         """The head of a request without a body."""

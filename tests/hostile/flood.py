@@ -1,4 +1,4 @@
-"""A flood as a process of its own, of lower priority than the server: as many requests as go through, answers ignored.
+"""A flood as a process of its own, of lower priority than the server: as many requests as were ordered, answers ignored.
 
 Standard input holds the plan as one JSON line; the outcome is one JSON line. In a head, `{address}` stands for an
 address that differs with each request, `{token}` for an invented token.
@@ -47,7 +47,10 @@ class Outcome:
 
 
 class Flooder(asyncio.Protocol):
-    """One connection that asks again as soon as it has an answer; with `fresh`, on a new connection each time."""
+    """One connection that asks again when it has an answer, in its share of the flood's rate at most.
+
+    With `fresh` it takes a new connection each time.
+    """
 
     def __init__(self, plan: Mapping[str, Any], outcome: Outcome) -> None:
         self._plan = plan
@@ -57,15 +60,27 @@ class Flooder(asyncio.Protocol):
         self._received = b""
         self._asked = False
         self._sent_at = 0.0
+        self._every = plan["connections"] / plan["per_second"]
+        self._due = 0.0
         self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._ask()
+        self._ask_when_due()
+
+    def _ask_when_due(self) -> None:
+        """Who is late does not catch up: an answer that took long must not be followed by a burst."""
+        now = time.perf_counter()
+        wait = self._due - now
+        self._due = max(now, self._due) + self._every
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._ask)
+        else:
+            self._ask()
 
     def _ask(self) -> None:
         assert self._transport is not None
-        if self.ended:
+        if self.ended or self._transport.is_closing():
             self._transport.abort()
             return
         head = self._heads[self._outcome.sent % len(self._heads)]
@@ -92,7 +107,7 @@ class Flooder(asyncio.Protocol):
             assert self._transport is not None
             self._transport.abort()
         else:
-            self._ask()
+            self._ask_when_due()
 
     def _answered(self, status: int, again: bool) -> None:
         self._asked = False
@@ -106,6 +121,10 @@ class Flooder(asyncio.Protocol):
         self._asked = False
         if not self.ended:
             asyncio.get_running_loop().create_task(self.connect())
+
+    def begins_at(self, at: float) -> None:
+        """No request before this time (as `perf_counter`): not all connections begin in one moment."""
+        self._due = at
 
     async def connect(self) -> None:
         """Again and again."""
@@ -123,6 +142,8 @@ async def flood(plan: Mapping[str, Any]) -> dict[str, Any]:
     outcome = Outcome()
     flooders = [Flooder(plan, outcome) for _ in range(plan["connections"])]
     begun = time.perf_counter()
+    for number, flooder in enumerate(flooders):
+        flooder.begins_at(begun + number / plan["per_second"])
     await asyncio.gather(*(flooder.connect() for flooder in flooders))
     await asyncio.sleep(plan["seconds"])
     seconds = time.perf_counter() - begun

@@ -15,6 +15,8 @@ from tests.support.soak import in_every_run_or_soak, keep_figures
 ROUNDS = in_every_run_or_soak(4, 6)
 SECONDS = in_every_run_or_soak(1.5, 3.0)
 SETTLES = 0.8
+PER_SECOND = 4_000
+"""Ten times the four hundred messages a second that one worker carries when nothing else asks it (docs/bench.md)."""
 CONNECTIONS = in_every_run_or_soak(64, 256)
 REFUSED_WITHIN_MS = 50.0
 
@@ -59,7 +61,7 @@ class Rounds:
         """So many rounds more: how good clients fared in all so far, idle and attacked."""
         for _ in range(count):
             self._idle.append(self._good.seconds(SECONDS))
-            flood = self._arena.flood(SETTLES + SECONDS + 0.2, CONNECTIONS, **self._plan)
+            flood = self._arena.flood(SETTLES + SECONDS + 0.2, CONNECTIONS, PER_SECOND, **self._plan)
             time.sleep(SETTLES)
             self._attacked.append(self._good.seconds(SECONDS))
             self.outcomes.append(flood.outcome())

@@ -22,9 +22,10 @@ from tests.support.postgres import PostgresServer
 ROOMS = 3
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    folder, urls = tmp_path_factory.mktemp("ground") / "bank", {}
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    """One for each test: what one writes into its rooms would else be there in another."""
+    folder, urls = tmp_path / "bank", {}
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres_server")
         main, keys = server.new_database(), server.new_database()
