@@ -7,8 +7,8 @@ from sqlalchemy import Column, ForeignKeyConstraint, PrimaryKeyConstraint
 
 from migrations.columns import BOOLEAN, BYTES, MOMENT, UUID
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

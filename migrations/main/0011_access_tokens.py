@@ -8,8 +8,8 @@ from sqlalchemy import Column, ForeignKeyConstraint, PrimaryKeyConstraint, Uniqu
 from migrations import triggers
 from migrations.columns import BOOLEAN, BYTES, MOMENT, TEXT, UUID, leaf_key
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,8 @@ from sqlalchemy import Column, Integer, PrimaryKeyConstraint, Text
 
 from migrations.columns import BYTES, MOMENT
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -8,8 +8,8 @@ from sqlalchemy import Column, ForeignKeyConstraint, PrimaryKeyConstraint, Uniqu
 from migrations import triggers
 from migrations.columns import BYTES, MOMENT, TEXT, UUID, leaf_key
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -8,8 +8,8 @@ from sqlalchemy import Column, ForeignKeyConstraint, PrimaryKeyConstraint, Uniqu
 from migrations import triggers
 from migrations.columns import BYTES, MOMENT, TEXT, UUID, WHOLE, leaf_key
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

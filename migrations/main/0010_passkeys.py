@@ -8,8 +8,8 @@ from sqlalchemy import Column, ForeignKeyConstraint, PrimaryKeyConstraint, Uniqu
 from migrations import triggers
 from migrations.columns import BOOLEAN, BYTES, MOMENT, TEXT, UUID, WHOLE, leaf_key
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
