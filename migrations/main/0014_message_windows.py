@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import Column, Integer, PrimaryKeyConstraint, Text
+from sqlalchemy import Column, PrimaryKeyConstraint, Text
 
-from migrations.columns import BYTES, MOMENT
+from migrations.columns import BYTES, MOMENT, WHOLE
 
 revision = "0014"
 down_revision = "0013"
@@ -19,7 +19,7 @@ def upgrade() -> None:
         Column("connector", Text(), nullable=False),
         Column("handle_hash", BYTES, nullable=False),
         Column("closes_at", MOMENT, nullable=False),
-        Column("codes_left", Integer(), nullable=False),
+        Column("codes_left", WHOLE, nullable=False),
         PrimaryKeyConstraint("connector", "handle_hash", name="pk_message_windows"),
         sqlite_strict=True,
     )
