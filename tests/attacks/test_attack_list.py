@@ -21,7 +21,7 @@ from app.demo.playing.walking import (
 )
 from app.sessions.dependencies import VISITOR_COOKIE
 from security.tokens import new_slug
-from tests.attacks.town import OWN_WORK, Town, Who, answer, case_of, prove_handle
+from tests.attacks.town import Town, Who, answer, case_of, changed, prove_handle
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,7 +99,7 @@ async def test_a_look_at_a_link_sets_no_cookie_and_changes_no_row(town: Town) ->
                 assert "set-cookie" not in seen.headers, path
                 assert seen.status_code < 500, path
     after = await town.count()
-    assert {name for name in after if name not in OWN_WORK and after[name] != before[name]} == set()
+    assert changed(before, after) == set()
     assert len(await town.leaves("attempt.started")) == leaves
 
 

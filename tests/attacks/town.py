@@ -48,6 +48,14 @@ from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
 OWN_WORK = frozenset(
     {"audit_checkpoints", "audit_leaves", "audit_pending", "audit_sequence", "audit_streams", "channel_cursors"}
 )
+
+
+def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    """Tables with more or fewer rows than before; the worker may have swept old rates away meanwhile."""
+    swept = {"rates"} if after["rates"] < before["rates"] else set()
+    return {name for name in before if before[name] != after[name]} - OWN_WORK - swept
+
+
 GREETING = "Buongiorno {name}, ne parliamo in privato da qui:"
 
 
