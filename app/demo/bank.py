@@ -29,6 +29,7 @@ from app.outbound import OutboundClient
 from app.permissions import Level
 from app.services import Clock, system_clock
 from app.settings import DirectorySettings, Settings
+from app.worker import Worker
 from security import totp
 from security.secret import Secret
 
@@ -53,6 +54,10 @@ class DemoBank:
     sms_token: str
     identity_secret: str
     staff: list[StaffKey] = field(default_factory=list)
+    worker: Worker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.worker = Worker(self.house)
 
     def key_of(self, colleague: cast.Colleague) -> StaffKey:
         """The sign-in of a member of staff."""

@@ -25,7 +25,6 @@ from app.demo.start_page import create_start_app
 from app.http.logs import configure_logging
 from app.http.server import Listener, run_servers, serving
 from app.main import listeners
-from app.worker import Worker
 
 FIRST_PORT: Final = 8600
 LOWEST_DRAWN: Final = 12_000
@@ -102,14 +101,15 @@ async def running_demo(
     founding: Founding = square_network,
 ) -> AsyncIterator[DemoBank]:
     """A served demonstration with its worker, for the headless story and the journeys."""
-    async with demo_bank(folder, addresses, database_urls=database_urls, founding=founding) as bank:
-        worker = Worker(bank.house)
-        async with serving(demo_listeners(bank), bank.house.services.wakeups.stopping):
-            worker.start()
-            try:
-                yield bank
-            finally:
-                await worker.stop()
+    async with (
+        demo_bank(folder, addresses, database_urls=database_urls, founding=founding) as bank,
+        serving(demo_listeners(bank), bank.house.services.wakeups.stopping),
+    ):
+        bank.worker.start()
+        try:
+            yield bank
+        finally:
+            await bank.worker.stop()
 
 
 async def run_demo(listen: str = LOOPBACK) -> None:
@@ -118,13 +118,12 @@ async def run_demo(listen: str = LOOPBACK) -> None:
     configure_logging(sys.stderr)
     with tempfile.TemporaryDirectory(prefix="riserbo-demo-") as folder:
         async with demo_bank(Path(folder), free_addresses()) as bank:
-            worker = Worker(bank.house)
-            worker.start()
+            bank.worker.start()
             _announce(bank.addresses)
             try:
                 await run_servers(demo_listeners(bank), bank.house.services.wakeups.stopping)
             finally:
-                await worker.stop()
+                await bank.worker.stop()
 
 
 def _announce(addresses: Addresses) -> None:
