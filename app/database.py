@@ -19,12 +19,14 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     Table,
     TypeDecorator,
     Uuid,
     event,
+    text,
     types,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -107,6 +109,11 @@ class Base(DeclarativeBase):
         int: BigInteger(),
     }
     __table_args__: Any = {"sqlite_strict": True}
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows that a condition names, the same on both databases."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class Audited:

@@ -80,7 +80,8 @@ class Worker:
         self._handlers = handlers(house)
 
     def start(self) -> None:
-        """Begin all loops in the running event loop."""
+        """Begin all loops in the running event loop, also after a stop."""
+        self._ending = False
         for loop in self.loops():
             self._tasks.append(asyncio.get_running_loop().create_task(self._repeat(loop), name=loop.name))
 

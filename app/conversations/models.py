@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Audited, Base, protect
+from app.database import Audited, Base, partial_index, protect
 
 
 class Conversation(Audited, Base):
@@ -36,12 +36,7 @@ class Message(Audited, Base):
         UniqueConstraint("conversation_id", "n"),
         UniqueConstraint("conversation_id", "sender_id", "client_key"),
         Index("ix_messages_held", "conversation_id", "state"),
-        Index(
-            "ix_messages_waiting",
-            "expires_at",
-            postgresql_where=text("state = 'held'"),
-            sqlite_where=text("state = 'held'"),
-        ),
+        partial_index("ix_messages_waiting", "expires_at", where="state = 'held'"),
         {"sqlite_strict": True},
     )
 

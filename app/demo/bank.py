@@ -26,6 +26,7 @@ from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpSer
 from app.outbound import OutboundClient
 from app.services import Clock, system_clock
 from app.settings import DirectorySettings, ScimSettings, Settings
+from app.worker import Worker
 from security import totp
 from security.secret import Secret
 
@@ -50,6 +51,10 @@ class DemoBank:
     sms_token: str
     identities: IdentitySites
     staff: list[StaffKey] = field(default_factory=list)
+    worker: Worker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.worker = Worker(self.house)
 
     def key_of(self, colleague: cast.Colleague) -> StaffKey:
         """The sign-in of a member of staff."""

@@ -26,7 +26,6 @@ from app.http.logs import configure_logging
 from app.http.server import Listener, run_servers, serving
 from app.main import listeners
 from app.services import Clock, system_clock
-from app.worker import Worker
 
 FIRST_PORT: Final = 8600
 LOWEST_DRAWN: Final = 12_000
@@ -95,14 +94,15 @@ async def running_demo(
     clock: Clock = system_clock,
 ) -> AsyncIterator[DemoBank]:
     """A served demonstration with its worker, for the headless story and the journeys."""
-    async with demo_bank(folder, addresses, clock=clock, database_urls=database_urls, founding=founding) as bank:
-        worker = Worker(bank.house)
-        async with serving(demo_listeners(bank), bank.house.services.wakeups.stopping):
-            worker.start()
-            try:
-                yield bank
-            finally:
-                await worker.stop()
+    async with (
+        demo_bank(folder, addresses, clock=clock, database_urls=database_urls, founding=founding) as bank,
+        serving(demo_listeners(bank), bank.house.services.wakeups.stopping),
+    ):
+        bank.worker.start()
+        try:
+            yield bank
+        finally:
+            await bank.worker.stop()
 
 
 async def run_demo(listen: str = LOOPBACK, *, write_first: bool = False) -> None:
@@ -115,13 +115,12 @@ async def run_demo(listen: str = LOOPBACK, *, write_first: bool = False) -> None
     with tempfile.TemporaryDirectory(prefix="riserbo-demo-") as folder:
         founding = partial(square_network, accepts_unsolicited=not write_first)
         async with demo_bank(Path(folder), free_addresses(), founding=founding) as bank:
-            worker = Worker(bank.house)
-            worker.start()
+            bank.worker.start()
             _announce(bank.addresses)
             try:
                 await run_servers(demo_listeners(bank), bank.house.services.wakeups.stopping)
             finally:
-                await worker.stop()
+                await bank.worker.stop()
 
 
 def _announce(addresses: Addresses) -> None:

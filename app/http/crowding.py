@@ -160,5 +160,5 @@ class Crowding:
             # What holds the loop now is what is under way now.
             self.places = max(1, min(self.places, self.other) * 2 // 3)
         elif self._short or self.is_crowded:
-            self.places = min(MOST_PLACES, self.places + 1)
+            self.places = min(MOST_PLACES, self.places + max(1, self.places // 8))
         self._short = self._shared = False

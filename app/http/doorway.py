@@ -10,7 +10,12 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final
+
+import structlog
+
+_log = structlog.get_logger(__name__)
 
 PAUSE: Final = 0.005
 """Seconds between two new connections while a prompt request is under way."""
@@ -62,13 +67,16 @@ class Doorway:
             connection.setblocking(False)
             made = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
             self._made.add(made)
-            made.add_done_callback(self._done)
+            made.add_done_callback(partial(self._done, connection))
             if self._busy():
                 self._rest(PAUSE)
                 return
 
-    def _done(self, made: asyncio.Task[object]) -> None:
+    def _done(self, connection: socket.socket, made: asyncio.Task[object]) -> None:
         self._made.discard(made)
-        if not made.cancelled():
-            # A client that was gone before it was served is nobody's error.
-            made.exception()
+        fault = None if made.cancelled() else made.exception()
+        if fault is not None:
+            connection.close()
+        # A client that was gone before it was served is nobody's error.
+        if fault is not None and not isinstance(fault, OSError):
+            _log.error("connection_lost", error=type(fault).__name__)

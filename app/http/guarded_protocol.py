@@ -20,9 +20,10 @@ from app.http.framing import FramingLimits, FramingRefused, check_fields, check_
 from app.http.lingering import LingeringTransport
 from app.http.refusals import refusal_bytes
 
-MOST_DISCARDED: Final = 64 * 1024
-MOST_AWAITED: Final = 64 * 1024
-"""Bytes of a body that are here before the application hears of its request; for a longer one it decides itself."""
+SHORT_BODY: Final = 64 * 1024
+"""Bytes of a body that are here before the application hears of its request, or are read and thrown away where it never
+does; of a longer one the application decides itself.
+"""
 ONCE_MORE: Final = 0.05
 
 
@@ -194,8 +195,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def _awaits_body(self, cycle: GuardedCycle) -> bool:
         if not cycle.more_body or self.expect_100_continue or self.parser.should_upgrade():
             return False
-        length = next((value for name, value in self.headers if name == b"content-length"), b"0")
-        return self._has_body() and int(length) <= MOST_AWAITED
+        length = self._body_length()
+        return length is None or 0 < length <= SHORT_BODY
 
     def _approach(self, cycle: GuardedCycle) -> None:
         visit: Visit | None = cycle.visit
@@ -228,21 +229,22 @@ class GuardedProtocol(HttpToolsProtocol):
     def _turn_away(self, away: TurnedAway, method: bytes, version: str) -> None:
         """Answer before the application hears of it; a body that is small enough is read and thrown away."""
         self.cycle = ANSWERED
-        fields = dict(self.headers)
-        known = not self.expect_100_continue and b"transfer-encoding" not in fields
-        small = known and int(fields.get(b"content-length", b"0")) <= MOST_DISCARDED
-        stays = small and version == "1.1" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        length = self._body_length()
+        short = length is not None and length <= SHORT_BODY and not self.expect_100_continue
+        stays = short and version == "1.1" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
         self._say(away, close=not stays, body=method != b"HEAD")
         if not stays:
             self._deaf = True
             self.transport.close()
 
-    def _has_body(self) -> bool:
-        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+    def _body_length(self) -> int | None:
+        """Bytes that the head announces; None where the body comes in chunks."""
+        fields = dict(self.headers)
+        return None if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
 
     def _turn_away_late(self, cycle: GuardedCycle) -> None:
         """The same for a request that waited for its place in vain."""
-        cycle.keep_alive = cycle.keep_alive and not (cycle.more_body and self._has_body())
+        cycle.keep_alive = cycle.keep_alive and not (cycle.more_body and self._body_length() != 0)
         cast("Visit", cycle.visit).turned_away(BUSY, self.loop.time())
         self._say(BUSY, close=not cycle.keep_alive, body=cycle.scope["method"] != "HEAD")
         cycle.response_started = cycle.response_complete = True
@@ -274,7 +276,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Hand on a piece of the body."""
         self._framing_bytes = max(0, self._framing_bytes - len(body))
         super().on_body(body)
-        if self._incomplete is not None and len(self._incomplete.body) > MOST_AWAITED:
+        if self._incomplete is not None and len(self._incomplete.body) > SHORT_BODY:
             self._has_come()
 
     def on_message_complete(self) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Base
+from app.database import Base, partial_index
 
 
 class OutboxRow(Base):
@@ -16,13 +15,7 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index(
-            "ix_outbox_due",
-            "priority",
-            "run_at",
-            postgresql_where=text("done_at IS NULL"),
-            sqlite_where=text("done_at IS NULL"),
-        ),
+        partial_index("ix_outbox_due", "priority", "run_at", where="done_at IS NULL"),
         {"sqlite_strict": True},
     )
 

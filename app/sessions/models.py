@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Base
+from app.database import Base, partial_index
 
 
 class Session(Base):
@@ -16,12 +15,7 @@ class Session(Base):
 
     __tablename__ = "sessions"
     __table_args__ = (
-        Index(
-            "ix_sessions_open",
-            "expires_at",
-            postgresql_where=text("ended_at IS NULL AND binding_id IS NOT NULL"),
-            sqlite_where=text("ended_at IS NULL AND binding_id IS NOT NULL"),
-        ),
+        partial_index("ix_sessions_open", "expires_at", where="ended_at IS NULL AND binding_id IS NOT NULL"),
         {"sqlite_strict": True},
     )
 

@@ -63,20 +63,10 @@ class Bank:
             await self.release.wait()
         await send({"type": "http.response.body", "body": b"done"})
 
-    async def ask(
-        self,
-        path: str = "/",
-        *,
-        method: str = "GET",
-        token: str = "",
-        cookie: str = "",
-        address: str = "",
-        body: bytes = b"",
-        more: str = "",
-    ) -> tuple[int, dict[str, str]]:
-        """One request on a connection of its own: status and headers."""
+    async def ask(self, path: str = "/", *, body: bytes = b"", **more: str) -> tuple[int, dict[str, str]]:
+        """One request on a connection of its own, as `head` takes it: status and headers."""
         async with self.connection() as (reader, writer):
-            writer.write(head(method, path, token=token, cookie=cookie, address=address, body=body, more=more) + body)
+            writer.write(head(path=path, body=body, **more) + body)
             return await answer(reader)
 
     @asynccontextmanager

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.http import doorway
 from app.http.doorway import Doorway
@@ -26,84 +29,95 @@ class Made(asyncio.Protocol):
 
 
 class Listening(socket.socket):
-    """A listening socket that can fail to accept."""
+    """A listening socket whose first tries to accept can fail."""
 
-    fails: int | None = None
+    fails: int = errno.EMFILE
+    failures: float = 0
+    tries: int = 0
 
     def accept(self) -> Any:
         """As usual, or with the error that was ordered."""
-        if self.fails is not None:
+        self.tries += 1
+        if self.tries <= self.failures:
             raise OSError(self.fails, "ordered")
         return super().accept()
 
 
+@dataclass
+class Door:
+    """The socket that is knocked at, and the kind of protocol that counts who was taken."""
+
+    bound: Listening
+    kind: type[Made]
+
+    async def made(self, count: int) -> bool:
+        """Whether so many were made within two seconds."""
+        for _ in range(200):
+            if self.kind.count >= count:
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+
 @asynccontextmanager
-async def knocked(count: int, *, busy: bool = False, fails: int | None = None) -> AsyncIterator[type[Made]]:
+async def knocked(
+    count: int, *, kind: type[Made] = Made, busy: bool = False, fails: int = errno.EMFILE, failures: float = 0
+) -> AsyncIterator[Door]:
     """So many clients that wait to be taken by a new doorway."""
-    kind = type("Counted", (Made,), {})
+    own = type("Counted", (kind,), {})
     with Listening(socket.AF_INET, socket.SOCK_STREAM) as bound:
         bound.bind(("127.0.0.1", 0))
         bound.listen(64)
         bound.setblocking(False)
         clients = [socket.create_connection(bound.getsockname()) for _ in range(count)]
-        bound.fails = fails
-        door = Doorway(bound, kind, lambda: busy)
+        bound.fails, bound.failures = fails, failures
+        doorway = Doorway(bound, own, lambda: busy)
         try:
-            yield kind
+            yield Door(bound, own)
         finally:
-            door.close()
+            doorway.close()
             for client in clients:
                 client.close()
 
 
-async def made(kind: type[Made], count: int) -> bool:
-    """Whether so many were made within two seconds."""
-    for _ in range(200):
-        if kind.count >= count:
-            return True
-        await asyncio.sleep(0.01)
-    return False
-
-
 async def test_everybody_is_taken() -> None:
-    async with knocked(20) as kind:
-        assert await made(kind, 20)
+    async with knocked(20) as door:
+        assert await door.made(20)
 
 
 async def test_beside_known_clients_one_is_taken_and_then_none_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doorway, "PAUSE", 0.3)
-    async with knocked(3, busy=True) as kind:
+    async with knocked(3, busy=True) as door:
         await asyncio.sleep(0.15)
-        assert kind.count == 1
-        assert await made(kind, 3)
+        assert door.kind.count == 1
+        assert await door.made(3)
 
 
 async def test_where_the_system_has_no_more_files_it_waits_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doorway, "EXHAUSTED", 0.1)
-    tries: list[int] = []
-    monkeypatch.setattr(Listening, "accept", accept_after(3, tries))
-    async with knocked(1) as kind:
-        assert await made(kind, 1)
-    assert len(tries) >= 3
-
-
-def accept_after(failures: int, tries: list[int]) -> Any:
-    """`accept` that finds no file left for so many times."""
-    true = socket.socket.accept
-
-    def accept(self: socket.socket) -> Any:
-        tries.append(1)
-        if len(tries) <= failures:
-            raise OSError(errno.EMFILE, "no file left")
-        return true(self)
-
-    return accept
+    async with knocked(1, failures=3) as door:
+        assert await door.made(1)
+        assert door.bound.tries >= 3
 
 
 async def test_a_client_that_left_again_is_nobodys_error() -> None:
-    async with knocked(1, fails=errno.ECONNABORTED) as kind:
+    async with knocked(1, fails=errno.ECONNABORTED, failures=math.inf) as door:
         await asyncio.sleep(0.05)
-        assert kind.count == 0
+        assert door.kind.count == 0
+
+
+@pytest.mark.parametrize(("fault", "told"), [(ConnectionResetError, 0), (ZeroDivisionError, 1)])
+async def test_a_fault_of_ours_is_told_and_a_client_that_is_gone_is_not(fault: type[Exception], told: int) -> None:
+    class Faulty(Made):
+        def __init__(self) -> None:
+            type(self).count += 1
+            raise fault
+
+    with capture_logs() as logs:
+        async with knocked(1, kind=Faulty) as door:
+            assert await door.made(1)
+            await asyncio.sleep(0.05)
+    assert [one["error"] for one in logs if one["event"] == "connection_lost"] == ["ZeroDivisionError"] * told
 
 
 async def test_a_closed_doorway_takes_nobody() -> None:

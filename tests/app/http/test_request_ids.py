@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -18,7 +19,7 @@ from app.http.request_ids import RequestIds, request_id_of
 
 
 @pytest.fixture
-def log() -> io.StringIO:
+def log() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
     configure_logging(stream)
