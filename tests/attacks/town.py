@@ -30,7 +30,7 @@ from app.demo.bank import DemoBank
 from app.demo.cast import Colleague, Townsperson
 from app.demo.playing.cookies import CookieJar
 from app.demo.playing.holding import until
-from app.demo.playing.http_client import Answer, Browser, Streaming, new_client
+from app.demo.playing.http_client import Answer, Browser, Streaming, new_client, streaming
 from app.demo.playing.people import Company, company
 from app.demo.playing.staff_client import StaffClient
 from app.demo.playing.walking import (
@@ -122,7 +122,7 @@ class Wire:
     def stream(self, site: str, path: str, who: Who) -> Streaming:
         """An event stream."""
         headers = who.headers() | {"accept": "text/event-stream"}
-        return self.client.stream("GET", self.bank.addresses.url(site) + path, headers=headers)
+        return streaming(self.bank.addresses.url(site) + path, headers)
 
 
 @dataclass

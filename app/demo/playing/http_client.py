@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -52,6 +52,13 @@ def new_client() -> httpx2.AsyncClient:
     """A client of its own for one person, without a proxy, without a jar, following nothing."""
     transport = LoopbackTransport(limits=LIMITS, trust_env=False)
     return httpx2.AsyncClient(transport=transport, timeout=TIMEOUT, trust_env=False)
+
+
+@asynccontextmanager
+async def streaming(url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
+    """An event stream on a connection of its own: where it is cut short, no pool loses another connection with it."""
+    async with new_client() as client, client.stream("GET", url, headers=headers) as response:
+        yield response
 
 
 def origin_of(url: str) -> str:
@@ -185,7 +192,7 @@ class Browser:
         headers = self._headers("GET", url, origin_of(answer.url), module=True) | {"accept": "text/event-stream"}
         if last_event_id:
             headers["last-event-id"] = last_event_id
-        return self._client.stream("GET", url, headers=headers)
+        return streaming(url, headers)
 
     async def _send(
         self, method: str, url: str, *, begun_at: str, body: bytes | None = None, origin: str = ""

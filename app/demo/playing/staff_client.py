@@ -11,7 +11,7 @@ import httpx2
 
 from app.demo.bank import StaffKey
 from app.demo.playing.holding import require
-from app.demo.playing.http_client import Streaming
+from app.demo.playing.http_client import Streaming, streaming
 from security import totp
 
 
@@ -87,7 +87,7 @@ class StaffClient:
         headers = self._headers | {"accept": "text/event-stream"}
         if last_event_id:
             headers["last-event-id"] = last_event_id
-        return self._client.stream("GET", f"{self._api}{path}?after={after}", headers=headers)
+        return streaming(f"{self._api}{path}?after={after}", headers)
 
     async def _ask(self, method: str, path: str, body: Any, key: str) -> ApiAnswer:
         headers = self._headers | ({"idempotency-key": key} if key else {})
