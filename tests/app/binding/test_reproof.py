@@ -137,6 +137,42 @@ async def test_a_rename_that_comes_between_asking_and_answering_stops_the_step_u
     assert room.level == 2
 
 
+@pytest.mark.parametrize("state", [AccountState.GONE, AccountState.SUSPENDED])
+async def test_who_proved_an_account_before_it_went_cannot_confirm_it_afterwards(
+    bank: Bank, state: AccountState
+) -> None:
+    slug = await bank.complaint()
+    bound = await bound_by_identity(bank, slug=slug)
+    thief = await bank.visit(slug)
+    await thief.sign_in()
+    other = await bank.visit(await bank.complaint("marco"))
+    await other.sign_in("marco")
+    await account_watch.account_seen(bank.services, person("giulia"), AccountNow(state))
+    with pytest.raises(AttemptOver):
+        await thief.identify()
+    with pytest.raises(AttemptOver):
+        await thief.confirm()
+    assert await needed(bank, bound.binding_id) == Reproof(state.value)
+    assert [leaf["data"] for leaf in await bank.leaves("attempt.cancelled")] == [{"reason": state.value}]
+    await other.identify("C-1002")
+    await other.confirm()
+    bank.clock.pass_by(minutes=1)
+    assert (await bound_by_identity(bank, slug=slug)).binding_id == bound.binding_id
+    assert await needed(bank, bound.binding_id) is None
+
+
+async def test_a_confirmation_page_left_open_while_the_account_went_confirms_nothing(bank: Bank) -> None:
+    slug = await bank.complaint()
+    bound = await bound_by_sms(bank, slug=slug)
+    thief = await bank.visit(slug)
+    await thief.sign_in()
+    await thief.identify()
+    await account_watch.account_seen(bank.services, person("giulia"), AccountNow(AccountState.GONE))
+    with pytest.raises(AttemptOver):
+        await thief.confirm()
+    assert await needed(bank, bound.binding_id) == Reproof.GONE
+
+
 async def test_another_persons_account_changes_nothing(bank: Bank) -> None:
     bound = await bound_by_sms(bank)
     assert await account_watch.account_seen(bank.services, person("marco"), AccountNow(AccountState.GONE)) == 0
