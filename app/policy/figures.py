@@ -79,6 +79,13 @@ class Unknown(StrEnum):
     SEND = "send"
 
 
+class NewBrowser(StrEnum):
+    """What a passkey alone does in a browser that its binding was never used from."""
+
+    PROVE = "prove"
+    TELL = "tell"
+
+
 @dataclass(frozen=True)
 class Rate:
     """`limit` acts in each `per`."""
@@ -253,6 +260,7 @@ class Policy(Strict):
     methods: Methods = Methods()
     handles: Handles = Handles()
     step_up: frozenset[Method] = frozenset({Method.PASSKEY, Method.IDENTITY})
+    new_browser: NewBrowser = NewBrowser.PROVE
     needs: Needs = Needs()
     lifetimes: Lifetimes = Lifetimes()
     sessions: Sessions = Sessions()

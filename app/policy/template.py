@@ -15,6 +15,10 @@ profile = "standard"
 # The methods that may raise the level of a room that is open. A typed code never may.
 step_up = ["passkey", "identity"]
 
+# A passkey alone, in a browser that its link was never used from: "prove" asks for the account as well, once; "tell"
+# lets it in. Either way the channel on file hears of the browser.
+new_browser = "prove"
+
 # The most that each proof of a customer gives; 0 switches it off.
 # 2: a typed code, which can be relayed. 3: strong authentication. 4: bound to a device, or a high digital identity.
 [methods]
