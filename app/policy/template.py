@@ -80,7 +80,9 @@ wrong_a_day = 10
 wrong_in_all = 100
 # Wrong codes at a bound customer, by whoever holds the handle; wrong codes of direct messages at one account.
 bound = "30 a month"
-message = "10 a day"
+message = "8 a day"
+# Codes that go back to an account that has written to the bank, whatever strangers have guessed.
+answered = "15 a month"
 # Wrong codes at customers that one is not bound to: by one handle, from one network, by everybody together.
 by_handle = "20 a day"
 by_network = "60 an hour"

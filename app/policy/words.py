@@ -125,7 +125,8 @@ def _stranger(policy: Policy) -> str:
         f"has {tries.per_code} tries a code, {tries.codes_per_attempt} codes a try,"
         f" {tries.pair.in_a_row} wrong ones in a row, then waits {spelt(tries.pair.first_lock)}, doubling up to"
         f" {spelt(tries.pair.longest_lock)}; all of them together {tries.wrong_a_day} wrong ones a day at one customer"
-        f" and {spelt(tries.message)} at one account; {spelt(tries.by_handle)} by one handle, {spelt(tries.by_network)}"
+        f" and {spelt(tries.message)} at one account, beside {spelt(tries.answered)} codes that go back to an account"
+        f" that wrote; {spelt(tries.by_handle)} by one handle, {spelt(tries.by_network)}"
         f" from one network, {spelt(tries.everybody)} by everybody, at all customers that they are not bound to"
     )
 
