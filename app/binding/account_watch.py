@@ -11,16 +11,17 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
 from app.binding import attempts, known_customers, rules
-from app.binding.models import AccountLook, Attempt, Binding, Freshness
+from app.binding.models import AccountLook, Attempt, Binding, Challenge, Freshness
 from app.binding.ports import BindingPorts
 from app.binding.reproof import ask_for_reproof
 from app.binding.rules import BindingState, Reproof, State
 from app.cases.arriving import handle_hash
+from app.cases.models import Case
 from app.channels.ports import AccountNow, AccountState, ChannelError, Subject, connector_for
 from app.database import reading, transaction, upsert
 from app.services import Services
@@ -101,6 +102,18 @@ async def _end_attempts(services: Services, hashed: bytes, reason: Reproof) -> N
         for attempt in proved.scalars():
             data = {"reason": reason.value}
             await attempts.move(db, attempt, State.CANCELLED, "attempt.cancelled", data, actor=SYSTEM)
+        # A code that is on its way can be right no longer; nobody is told, since others may wait at the same link.
+        waiting = (
+            select(Attempt.id)
+            .join(Case, Case.id == Attempt.case_id)
+            .where(Case.author_hash == hashed, Attempt.state == State.HANDLE_PENDING)
+        )
+        await db.execute(
+            update(Challenge)
+            .where(Challenge.attempt_id.in_(waiting), Challenge.used_at.is_(None))
+            .values(sent_at=None)
+            .execution_options(synchronize_session=False)
+        )
 
 
 async def _claim(services: Services, ports: BindingPorts) -> list[_Bound]:

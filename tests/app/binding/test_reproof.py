@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.binding import account_watch, queries, reproof, revoking, step_up, sweeping, unlocking
-from app.binding.errors import AttemptOver, NotFinishedHere, ReproofNeeded
+from app.binding.errors import AttemptOver, CodeWrong, NotFinishedHere, ReproofNeeded
 from app.binding.models import Authenticator, Binding
 from app.binding.rules import Reproof
 from app.cases.queries import case_by_slug
@@ -15,7 +15,7 @@ from app.channels.ports import AccountNow, AccountState, ChannelUnavailable, Sub
 from app.conversations.models import Conversation
 from app.database import reading
 from app.sessions.models import Session
-from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, customer_of, finish_kyc
+from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, code_in, customer_of, finish_kyc
 from tests.app.binding.outside import HOME, STRONG, person
 from tests.app.binding.test_rooms import idle_until_locked, reference_from, session_by
 from tests.app.binding.test_time_and_reads import AGENT
@@ -171,6 +171,23 @@ async def test_a_confirmation_page_left_open_while_the_account_went_confirms_not
     with pytest.raises(AttemptOver):
         await thief.confirm()
     assert await needed(bank, bound.binding_id) == Reproof.GONE
+
+
+async def test_a_code_that_was_sent_before_the_account_went_is_right_no_longer(bank: Bank) -> None:
+    slug = await bank.complaint()
+    bound = await bound_by_sms(bank, slug=slug)
+    thief, other = await bank.visit(slug), await bank.visit(await bank.complaint("marco"))
+    await thief.ask_direct_message()
+    sent = code_in(bank.messages.sent[-1][1])
+    await other.ask_direct_message("@marco")
+    await account_watch.account_seen(bank.services, person("giulia"), AccountNow(AccountState.SUSPENDED))
+    with pytest.raises(CodeWrong):
+        await thief.type_handle_code(sent)
+    await other.type_handle_code(code_in(bank.messages.sent[-1][1]))
+    assert await needed(bank, bound.binding_id) == Reproof.SUSPENDED
+    bank.clock.pass_by(minutes=1)
+    await thief.ask_direct_message()
+    await thief.type_handle_code(code_in(bank.messages.sent[-1][1]))
 
 
 async def test_another_persons_account_changes_nothing(bank: Bank) -> None:
