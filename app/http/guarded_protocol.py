@@ -164,7 +164,7 @@ class GuardedProtocol(HttpToolsProtocol):
         visit: Visit | TurnedAway | None = None
         if self.gate is not None:
             path = self.url.partition(b"?")[0]
-            visit = self.gate.judge(Head(method, path, self.headers, self._peer()), self.loop.time())
+            visit = self.gate.judge(Head(self.door, method, path, self.headers, self._peer()), self.loop.time())
         # Whoever asked on this connection last; behind a proxy it may be another client's next, who gains a moment.
         self._favoured = isinstance(visit, Visit) and visit.prompt and visit.known is not None
         if isinstance(visit, TurnedAway):
