@@ -37,6 +37,8 @@ STREAMS: Final = b"/events"
 STATICS: Final = b"/static/"
 STATICS_PER_SECOND: Final = 100
 """Files of our own that begin at once, whoever asks."""
+MOST_HELD: Final = 32 * 1024 * 1024
+"""Bytes of all bodies of one process that are awaited before their requests take a place."""
 _SAFE: Final = (b"GET", b"HEAD", b"OPTIONS")
 
 
@@ -216,6 +218,7 @@ class Admission:
         self._crowding: Crowding | None = None
         self._intake: Intake | None = None
         self.open_streams = 0
+        self.held = 0
 
     @property
     def crowding(self) -> Crowding:
@@ -228,9 +231,12 @@ class Admission:
     def intake(self) -> Intake:
         """Where strangers' requests wait for a turn of the event loop that has time for them."""
         if self._intake is None:
-            crowding = self.crowding
-            self._intake = Intake(asyncio.get_running_loop(), lambda: crowding.prompt > 0)
+            self._intake = Intake(asyncio.get_running_loop(), self.serves_prompt)
         return self._intake
+
+    def serves_prompt(self) -> bool:
+        """Whether a prompt request is under way: what comes from others is then read and taken little by little."""
+        return self.crowding.prompt > 0
 
     def judge(self, head: Head, now: float) -> Visit | TurnedAway:
         """Let a request in or turn it away; `now` in the loop's time. Who is let in must `enter` and `leave`."""
@@ -305,6 +311,11 @@ class Admission:
     def note_claim(self, *, true: bool) -> None:
         """What a token that was not known turned out to be: while most are real, a crowd does not keep them waiting."""
         self._belief += ((1.0 if true else 0.0) - self._belief) / 16
+
+    def hold(self, size: int) -> bool:
+        """So many bytes more of a body that is awaited, until they are taken off `held`; False where it is too much."""
+        self.held += size
+        return self.held <= MOST_HELD
 
     def open_stream(self, key: bytes) -> None:
         """One stream more."""
