@@ -238,7 +238,7 @@ class Worker:
         try:
             await loop.round()
         except Exception as fault:  # noqa: BLE001 (a failing round is tried again, and seen)
-            _log.error("round_failed", error=type(fault).__name__, loop=loop.name)
+            _log.error("round_failed", error=type(fault).__name__, job=loop.name)
         finally:
             self._in_a_round.discard(task)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger("riserbo.server")
 
 PAUSE: Final = 0.005
 """Seconds between two new connections while a prompt request is under way."""
