@@ -50,7 +50,7 @@ from app.notifications.senders import HttpSmsGateway, Senders, SmtpMail, SmtpSer
 from app.outbound import OutboundClient
 from app.permissions import Level
 from app.services import Clock, Services, system_clock
-from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
+from app.sessions.dependencies import STAFF_TOKEN, VISITOR_TOKEN
 from app.settings import Settings
 from app.vault import KeyFile, Vault
 from app.wakeup_bridge import Bridge, bridge_for
@@ -344,7 +344,7 @@ def admission(house: Installation) -> Admission:
     """One gate for both doors; administration has none, it must answer in any crowd."""
     return Admission(
         TrafficLimits(**house.settings.traffic.model_dump(exclude={"connections"})),
-        cookies=(VISITOR_COOKIE, STAFF_COOKIE),
+        tokens={"public": VISITOR_TOKEN, "staff": STAFF_TOKEN},
         proxies=house.settings.trusted_proxies,
         counts=house.services.traffic,
     )

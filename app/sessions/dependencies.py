@@ -13,12 +13,15 @@ from app.database import transaction
 from app.errors import Unauthenticated
 from app.http.admission import PROVED, Standing
 from app.http.dependencies import CurrentServices, Now
+from app.http.session_tokens import TokenPlace
 from app.services import Services
 from app.sessions import rules, service
 from app.sessions.models import Session
 
 VISITOR_COOKIE: Final = "__Host-riserbo"
 STAFF_COOKIE: Final = "__Host-riserbo-staff"
+VISITOR_TOKEN: Final = TokenPlace(VISITOR_COOKIE)
+STAFF_TOKEN: Final = TokenPlace(STAFF_COOKIE, bearer=True)
 
 
 class SessionOver(Unauthenticated):
@@ -60,10 +63,10 @@ def _is_automatic(request: Request) -> bool:
 
 async def visitor_session(request: Request, services: CurrentServices, now: Now) -> Session:
     """The visitor's session by cookie; raises `Unauthenticated`."""
-    token = request.cookies.get(VISITOR_COOKIE)
-    if not token:
+    found = VISITOR_TOKEN.find(request.headers.raw)
+    if found is None:
         raise Unauthenticated
-    return await confirmed(request, services, now, rules.VISITOR, await service.find(services, token, now))
+    return await confirmed(request, services, now, rules.VISITOR, await service.find(services, found.token, now))
 
 
 async def optional_visitor_session(request: Request, services: CurrentServices, now: Now) -> Session | None:
@@ -79,15 +82,10 @@ def staff_token(request: Request) -> tuple[str, str]:
 
     Raises `Unauthenticated`.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme:
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Unauthenticated
-        return rules.API, token.strip()
-    token = request.cookies.get(STAFF_COOKIE, "")
-    if not token:
+    found = STAFF_TOKEN.find(request.headers.raw)
+    if found is None or not found.token:
         raise Unauthenticated
-    return rules.STAFF, token
+    return (rules.API if found.by_bearer else rules.STAFF), found.token
 
 
 VisitorSession = Annotated[Session, Depends(visitor_session)]
