@@ -39,6 +39,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app import sqlite_driver
 from app.errors import RiserboError, Unavailable
+from app.postgres_link import FAR_END
 from app.services import Services
 
 NAMING: Final = {
@@ -204,7 +205,7 @@ def create_engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
         "pool_timeout": 5,
         "pool_pre_ping": True,
         "hide_parameters": True,
-        "connect_args": {"async_creator_fn": _Answering.connect, **_FAR_END},
+        "connect_args": {"async_creator_fn": _Answering.connect, **FAR_END},
     }
     write = create_async_engine(url, **options)
     read = create_async_engine(url, **options, execution_options={"postgresql_readonly": True})
@@ -213,13 +214,6 @@ def create_engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds that a statement may take; a wait for a lock counts."""
-_FAR_END: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 
 
 class _Answering(psycopg.AsyncConnection[Any]):

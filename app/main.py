@@ -46,7 +46,7 @@ from app.outside_parts import Parts, outbound_from, parts_from
 from app.policy.file import judged_policy
 from app.policy.sense import ground_of
 from app.services import Clock, Services, system_clock
-from app.sessions.dependencies import STAFF_COOKIE, VISITOR_COOKIE
+from app.sessions.dependencies import STAFF_TOKEN, VISITOR_TOKEN
 from app.settings import Settings
 from app.staff_parts import Staffing, install_staffing, staffing_from
 from app.token_parts import StaffTokens, install_tokens, staff_tokens
@@ -274,7 +274,7 @@ def admission(house: Installation) -> Admission:
     """One gate for both doors; administration has none, it must answer in any crowd."""
     return Admission(
         TrafficLimits(**house.settings.traffic.model_dump(exclude={"connections"})),
-        cookies=(VISITOR_COOKIE, STAFF_COOKIE),
+        tokens={"public": VISITOR_TOKEN, "staff": STAFF_TOKEN},
         proxies=house.settings.trusted_proxies,
         counts=house.services.traffic,
     )

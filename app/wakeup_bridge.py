@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.ids import new_id
+from app.postgres_link import FAR_END
 from app.services import Clock
 from app.wakeups import Wakeups
 
@@ -30,13 +31,6 @@ LARGEST: Final = 7900
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 HELLO: Final = "?"
-ALIVE: Final[dict[str, Any]] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -97,7 +91,7 @@ class Bridge:
         _, options = self._engine.dialect.create_connect_args(self._engine.url)
         name = "riserbo wake-ups"
         return await psycopg.AsyncConnection.connect(
-            **{**ALIVE, **cast("dict[str, Any]", options), "autocommit": True, "application_name": name}
+            **{**FAR_END, **cast("dict[str, Any]", options), "autocommit": True, "application_name": name}
         )
 
     async def _listen(self, connection: Connection) -> None:

@@ -225,7 +225,12 @@ class Worker:
         """Renew it; where somebody else has taken the work over meanwhile, this process must not go on with it."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            if not await renew(self._house.services, work) and worker is not None:
+            try:
+                held = await renew(self._house.services, work)
+            except Exception as fault:  # noqa: BLE001 (a database that is away for a moment; the next try may come in time)
+                _log.warning("lease_not_renewed", error=type(fault).__name__, topic=work.topic)
+                continue
+            if not held and worker is not None:
                 _log.warning("lease_lost", topic=work.topic)
                 worker.cancel()
                 return
@@ -254,7 +259,7 @@ class Worker:
         try:
             await loop.round()
         except Exception as fault:  # noqa: BLE001 (a failing round is tried again, and seen)
-            _log.error("round_failed", error=type(fault).__name__, loop=loop.name)
+            _log.error("round_failed", error=type(fault).__name__, job=loop.name)
         finally:
             self._in_a_round.discard(task)
 

@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from app.audit.models import LOG_ID, LogHead, StreamHead
 from app.audit.sequencer import sequence
+from app.bench.generator import TEXT
 from app.bench.ground import Ground, installation
 from app.bench.stores import connected
 from app.conversations.models import Conversation
@@ -33,9 +34,6 @@ from security.keys import DataKey
 from security.merkle import Frontier, leaf_hash
 
 CHUNK: Final = 10_000
-TEXT: Final = (
-    "Buongiorno, abbiamo ricontrollato: la spesa risulta una volta sola, la seconda riga era una prenotazione "
-)
 READ: Final = (
     "INSERT INTO read_marks (conversation_id, side, n, noticed_n, at) "
     "SELECT id, side, last_n, 0, opened_at FROM conversations "

@@ -28,7 +28,7 @@ NETWORKS: Final = 4096
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 _NUMBER: Final = re.compile(rb'"n":\s?(\d+)')
 _EVENT_ID: Final = re.compile(rb"^id: (\d+)\r?$", re.MULTILINE)
-_TEXT: Final = (
+TEXT: Final = (
     "Buongiorno, abbiamo ricontrollato: la spesa risulta una volta sola, la seconda riga era una prenotazione "
 )
 
@@ -79,7 +79,7 @@ class Load:
         if not self.job.posts:
             return room, head + b"\r\n"
         network = number % NETWORKS
-        body = b'{"text": "%s%d."}' % (_TEXT.encode(), number)
+        body = b'{"text": "%s%d."}' % (TEXT.encode(), number)
         return room, b"%sX-Forwarded-For: 10.%d.%d.9\r\nIdempotency-Key: %s-%d\r\nContent-Length: %d\r\n\r\n%s" % (
             head,
             network >> 8,

@@ -130,9 +130,11 @@ def measure_workers(store: Store, ground: Ground, plan: Plan, tools: Tools, say:
     runs: dict[int, list[Measured]] = {1: [], 2: []}
     renew_sessions(ground)
     with ExitStack() as stack:
-        both = [tools.served(ground).start() for _ in range(2)]
+        both = [tools.served(ground) for _ in range(2)]
         for served in both:
-            stack.enter_context(served)
+            stack.callback(served.start().stop)
+        for served in both:
+            served.ready()
         for count in runs:
             post(ground, both[:count], Pressure(8, min(plan.seconds, 1.0), streams=False))
         for turn in range(plan.repeats):

@@ -16,8 +16,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.bench.ground import Ground
-from app.bench.serving import LOOPBACK, SOURCE, Address, Served, free_ports
+from app.bench.serving import SOURCE, Address, Served, free_ports
 from app.bench.stores import connected
+from app.demo.addresses import LOOPBACK
 
 LONGEST: Final = 120.0
 

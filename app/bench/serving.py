@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,10 +17,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from app.bench.forking import ServingFork
+from app.demo.addresses import LOOPBACK
+from app.demo.free_ports import drawn, is_free
 
-LOOPBACK: Final = "127.0.0.1"
-LOWEST_DRAWN: Final = 12_000
-HIGHEST_DRAWN: Final = 32_000
 DRAWS: Final = 500
 DOORS: Final = ("public", "staff", "admin")
 LOOK_EVERY: Final = 0.02
@@ -51,23 +48,14 @@ class Address:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports below the range that the system hands out by itself, so that nobody takes one before it is used."""
+    """Different ones, of this moment; see `drawn`."""
     found: list[int] = []
-    for _ in range(DRAWS):
-        port = LOWEST_DRAWN + secrets.randbelow(HIGHEST_DRAWN - LOWEST_DRAWN)
-        if port not in found and _is_free(port):
+    for port in drawn(DRAWS):
+        if port not in found and is_free(port):
             found.append(port)
             if len(found) == count:
                 return found
-    raise OSError(f"no {count} free ports between {LOWEST_DRAWN} and {HIGHEST_DRAWN}")
-
-
-def _is_free(port: int) -> bool:
-    try:
-        with socket.create_server((LOOPBACK, port)):
-            return True
-    except OSError:
-        return False
+    raise OSError(f"no {count} free ports")
 
 
 class Served:

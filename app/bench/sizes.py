@@ -27,9 +27,12 @@ def measure_sizes(store: Store, grounds: Grounds, plan: Plan, tools: Tools, say:
     with ExitStack() as stack:
         for ground in grounds.values():
             renew_sessions(ground)
-        served = {size: tools.served(ground).start() for size, ground in grounds.items()}
+        served = {size: tools.served(ground) for size, ground in grounds.items()}
+        for one in served.values():
+            # before anything else can fail: it has a session of its own and would outlive this process
+            stack.callback(one.start().stop)
         for size, ground in grounds.items():
-            stack.enter_context(served[size])
+            served[size].ready()
             post(ground, [served[size]], Pressure(8, min(plan.size_seconds, 1.0), streams=False, warm_up=plan.warm_up))
         for turn in range(plan.size_repeats):
             for size in list(grounds) if turn % 2 == 0 else reversed(list(grounds)):

@@ -86,9 +86,12 @@ class TooSlow(ChannelUnavailable):
 
 
 def parsed(answer: Answer) -> Any:
-    """The body as JSON; None when it is none, as error pages of some servers are."""
+    """The body as JSON; None when it is none, as error pages of some servers are.
+
+    Bytes that are no UTF-8 become U+FFFD: one stranger's broken text must not make a whole page unreadable.
+    """
     try:
-        return jsonlib.loads(answer.body)
+        return jsonlib.loads(answer.body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
         return None
 
@@ -190,7 +193,8 @@ class MastodonApi:
         author = self.subject(status.get("account"))
         try:
             local, created = str(status["id"]), datetime.fromisoformat(str(status["created_at"]))
-        except (KeyError, ValueError) as error:
+            at = (created if created.tzinfo else created.replace(tzinfo=UTC)).astimezone(UTC)
+        except (KeyError, ValueError, OverflowError) as error:
             raise ChannelUnavailable("malformed status") from error
         replied = status.get("in_reply_to_id")
         return ArrivedPost(
@@ -198,7 +202,7 @@ class MastodonApi:
             author=author,
             text=plain_text(str(status.get("content") or "")),
             url=str(status.get("url") or status.get("uri") or "")[:LONGEST_URI],
-            created_at=(created if created.tzinfo else created.replace(tzinfo=UTC)).astimezone(UTC),
+            created_at=at,
             thread_id=self.external(str(replied or local)),
             in_reply_to=None if replied is None else self.external(str(replied)),
             is_own=author.immutable_id == own.uri,

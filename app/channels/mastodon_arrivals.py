@@ -68,7 +68,7 @@ class MastodonArrivals:
                 page = await self._page(last, None, 1)
             except TooLarge as large:
                 page = [{"id": named} for named in _ID_IN_LINK.findall(large.link)[:1]]
-                _log.warning("arrival_too_large", server=self._api.site, left_out=len(page))
+                _log.warning("arrival_too_large", host=self._api.site, count=len(page))
             if not page or page[0]["id"] in known:
                 break
             items.insert(0, page[0])
@@ -87,7 +87,7 @@ class MastodonArrivals:
             if not page or page[0]["id"] in known or (not known and len(items) == PAGE):
                 return items
             items.append(page[0])
-        _log.warning("arrivals_cut", server=self._api.site, pages=MOST_ONE_BY_ONE)
+        _log.warning("arrivals_cut", host=self._api.site, count=MOST_ONE_BY_ONE)
         return items
 
     async def _after(self, min_id: str | None, known: frozenset[str]) -> tuple[list[Item], bool]:
@@ -102,7 +102,7 @@ class MastodonArrivals:
             if min_id is None or len(page) < PAGE or len(fresh) < PAGE:
                 return items, full
             page = _down_to(min_id, await self._page(min_id, page[-1]["id"]))
-        _log.warning("arrivals_cut", server=self._api.site, pages=MOST_PAGES)
+        _log.warning("arrivals_cut", host=self._api.site, count=MOST_PAGES)
         return items, full
 
     async def _page(self, min_id: str | None, max_id: str | None, limit: int = PAGE) -> list[Item]:
@@ -124,7 +124,7 @@ class MastodonArrivals:
             return self._api.arrived(item["status"], own)
         except ChannelUnavailable as fault:
             # one unreadable post must not stand in the way of all that come after it
-            _log.warning("arrival_unreadable", server=self._api.site, error=str(fault))
+            _log.warning("arrival_unreadable", host=self._api.site, error=str(fault))
             return None
 
 

@@ -131,7 +131,7 @@ def _figures_in(answer: Any) -> Figures:
     try:
         told = answer["configuration"]["statuses"]
         longest, per_link = int(told["max_characters"]), int(told["characters_reserved_per_url"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return usual
     if not (1 <= per_link <= longest and longest >= SHORTEST_LIMIT):
         return usual

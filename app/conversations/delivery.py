@@ -169,7 +169,7 @@ class Hub:
             async with asyncio.timeout(LONGEST_LOOK):
                 await self._look(chunk)
         except Exception as fault:  # noqa: BLE001 (the database is the truth; while it is away nothing is shown)
-            _log.warning("look_failed", error=type(fault).__name__, streams=len(chunk))
+            _log.warning("look_failed", error=type(fault).__name__, count=len(chunk))
 
     async def _look(self, chunk: Sequence[Inbox]) -> None:
         questions = [(inbox.question, inbox.cursor, inbox.mark) for inbox in chunk]

@@ -58,7 +58,7 @@ class Gathering(Generic[T]):
             try:
                 await self._write(group)
             except Exception as fault:  # noqa: BLE001 (whatever the database says, the next try may be better)
-                _log.warning("not_written", error=type(fault).__name__, attempt=attempt, count=len(group))
+                _log.warning("not_written", error=type(fault).__name__, attempts=attempt, count=len(group))
                 await asyncio.sleep(PAUSE * attempt)
             else:
                 return

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import secrets
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -16,6 +14,7 @@ from typing import Final
 
 from starlette.types import ASGIApp
 
+from app.demo import free_ports
 from app.demo.addresses import LOOPBACK, SITES, Addresses
 from app.demo.bank import DemoBank, demo_bank
 from app.demo.network import Founding
@@ -28,8 +27,6 @@ from app.main import listeners
 from app.services import Clock, system_clock
 
 FIRST_PORT: Final = 8600
-LOWEST_DRAWN: Final = 12_000
-HIGHEST_DRAWN: Final = 32_000
 DRAWS: Final = 50
 
 
@@ -48,25 +45,13 @@ def require_loopback(listen: str) -> None:
 
 
 def free_addresses(first: int | None = FIRST_PORT) -> Addresses:
-    """Ports from `first` on if all are free, else (or without `first`) any that are free, one after the other.
-
-    Those lie below the range that the system hands out by itself: nobody takes one before its server is up.
-    """
-    drawn = (LOWEST_DRAWN + secrets.randbelow(HIGHEST_DRAWN - LOWEST_DRAWN) for _ in range(DRAWS))
-    for start in (first, *drawn):
+    """Ports from `first` on if all are free, else (or without `first`) any that are free, one after the other."""
+    for start in (first, *free_ports.drawn(DRAWS)):
         if start is not None:
             wanted = {site: start + place for place, site in enumerate(SITES)}
-            if all(_is_free(port) for port in wanted.values()):
+            if all(free_ports.is_free(port) for port in wanted.values()):
                 return Addresses(wanted)
-    raise OSError(errno.EADDRINUSE, f"no {len(SITES)} free ports in a row between {LOWEST_DRAWN} and {HIGHEST_DRAWN}")
-
-
-def _is_free(port: int) -> bool:
-    try:
-        with socket.create_server((LOOPBACK, port)):
-            return True
-    except OSError:
-        return False
+    raise OSError(errno.EADDRINUSE, f"no {len(SITES)} free ports in a row")
 
 
 def demo_listeners(bank: DemoBank) -> list[Listener]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
@@ -22,9 +22,10 @@ from app.http.budgets import Budgets
 from app.http.crowding import Crowding
 from app.http.intake import Intake
 from app.http.proxies import ProxyRule, network_of
+from app.http.session_tokens import TokenPlace
 
 PROVED: Final = "proved"
-"""Key of a request's state: whose session this is, a value of `Standing`; CLAIMANT for one that proves nothing yet."""
+"""Key of a request's state: whose session this is, CUSTOMER or STAFF; not set for one that proves nothing yet."""
 KNOWN_AT_MOST: Final = 50_000
 BELIEVED: Final = 0.5
 PROMPT_FROM: Final = 0.5
@@ -36,6 +37,8 @@ STREAMS: Final = b"/events"
 STATICS: Final = b"/static/"
 STATICS_PER_SECOND: Final = 100
 """Files of our own that begin at once, whoever asks."""
+MOST_HELD: Final = 32 * 1024 * 1024
+"""Bytes of all bodies of one process that are awaited before their requests take a place."""
 _SAFE: Final = (b"GET", b"HEAD", b"OPTIONS")
 
 
@@ -78,8 +81,9 @@ BUSY: Final = TurnedAway(503, BUSY_SECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What admission reads of a request."""
+    """What admission reads of a request at a door."""
 
+    door: str
     method: bytes
     path: bytes
     headers: Sequence[tuple[bytes, bytes]]
@@ -146,10 +150,10 @@ class Visit:
     def answering(self, status: int, streams: bool, state: MutableMapping[str, Any]) -> None:
         """The head of the answer leaves: the application has found out whose session this is."""
         if self.token:
-            proved = Standing(state.get(PROVED, Standing.STRANGER))
+            proved: Standing | None = state.get(PROVED)
             if self.standing is Standing.CLAIMANT:
-                self._admission.note_claim(true=proved >= Standing.CLAIMANT)
-            if proved > Standing.CLAIMANT:
+                self._admission.note_claim(true=proved is not None)
+            if proved is not None:
                 self._admission.remember(self.token, proved)
                 self.key = self.token
             elif status == 401:
@@ -183,18 +187,18 @@ class Visit:
 
 
 class Admission:
-    """The gate of one process, shared by its doors. `cookies` are the names of the session cookies."""
+    """The gate of one process, shared by its doors. `tokens` says by door where its sessions' tokens stand."""
 
     def __init__(
         self,
         limits: TrafficLimits,
         *,
-        cookies: Iterable[str] = (),
+        tokens: Mapping[str, TokenPlace],
         proxies: Sequence[str] = (),
         counts: Counter[str] | None = None,
     ) -> None:
         self._limits = limits
-        self._cookies = tuple(f"{name}=".encode() for name in cookies)
+        self._tokens = tokens
         self._rule = ProxyRule(proxies)
         self._counts = counts
         self._salt = token_bytes(16)
@@ -214,6 +218,7 @@ class Admission:
         self._crowding: Crowding | None = None
         self._intake: Intake | None = None
         self.open_streams = 0
+        self.held = 0
 
     @property
     def crowding(self) -> Crowding:
@@ -226,18 +231,22 @@ class Admission:
     def intake(self) -> Intake:
         """Where strangers' requests wait for a turn of the event loop that has time for them."""
         if self._intake is None:
-            crowding = self.crowding
-            self._intake = Intake(asyncio.get_running_loop(), lambda: crowding.prompt > 0)
+            self._intake = Intake(asyncio.get_running_loop(), self.serves_prompt)
         return self._intake
+
+    def serves_prompt(self) -> bool:
+        """Whether a prompt request is under way: what comes from others is then read and taken little by little."""
+        return self.crowding.prompt > 0
 
     def judge(self, head: Head, now: float) -> Visit | TurnedAway:
         """Let a request in or turn it away; `now` in the loop's time. Who is let in must `enter` and `leave`."""
-        token, forwarded = self._read(head.headers)
+        token = self._token(head)
         known = self._known.get(token) if token else None
         if known is not None:
             visit = Visit(self, known, key=token, token=token)
             self._known.move_to_end(token)
         else:
+            forwarded = [value.decode("latin-1") for name, value in head.headers if name == b"x-forwarded-for"]
             network = network_of(self._rule.client_of(head.peer, forwarded) or head.peer).encode()
             visit = Visit(self, Standing.CLAIMANT if token else Standing.STRANGER, key=network, token=token)
         away = self._beyond(visit, head) or self._spend(visit, head, now)
@@ -280,23 +289,10 @@ class Admission:
         wait = budgets.wait(visit.key, now)
         return TurnedAway(429, ceil(wait)) if wait > 0 else None
 
-    def _read(self, headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, list[str]]:
-        token, forwarded = b"", []
-        for name, value in headers:
-            if name == b"authorization":
-                token = value
-            elif name == b"cookie" and not token:
-                token = self._cookie(value)
-            elif name == b"x-forwarded-for":
-                forwarded.append(value.decode("latin-1"))
-        return (blake2b(token, digest_size=16, key=self._salt).digest() if token else b""), forwarded
-
-    def _cookie(self, value: bytes) -> bytes:
-        for part in value.split(b";"):
-            part = part.strip()  # noqa: PLW2901 (the same piece, bare)
-            if part.startswith(self._cookies):
-                return part
-        return b""
+    def _token(self, head: Head) -> bytes:
+        place = self._tokens.get(head.door)
+        found = place.find(head.headers) if place is not None else None
+        return blake2b(found.token.encode(), digest_size=16, key=self._salt).digest() if found and found.token else b""
 
     def remember(self, token: bytes, standing: Standing) -> None:
         """The application has proved this session; only who is forgotten again counts by network."""
@@ -315,6 +311,11 @@ class Admission:
     def note_claim(self, *, true: bool) -> None:
         """What a token that was not known turned out to be: while most are real, a crowd does not keep them waiting."""
         self._belief += ((1.0 if true else 0.0) - self._belief) / 16
+
+    def hold(self, size: int) -> bool:
+        """So many bytes more of a body that is awaited, until they are taken off `held`; False where it is too much."""
+        self.held += size
+        return self.held <= MOST_HELD
 
     def open_stream(self, key: bytes) -> None:
         """One stream more."""

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger("riserbo.server")
 
 PAUSE: Final = 0.005
 """Seconds between two new connections while a prompt request is under way."""
@@ -40,11 +40,13 @@ class Doorway:
         self._reopens: asyncio.TimerHandle | None = None
         self._open()
 
-    def close(self) -> None:
-        """Take no more; the socket stays open."""
+    async def close(self) -> None:
+        """Take no more, and wait for those that are being made; the socket stays open."""
         self._loop.remove_reader(self._bound)
         if self._reopens is not None:
             self._reopens.cancel()
+        if self._made:
+            await asyncio.wait(self._made)
 
     def _open(self) -> None:
         self._loop.add_reader(self._bound, self._take)

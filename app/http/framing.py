@@ -19,9 +19,10 @@ _UNWANTED = re.compile("[\x00-\x1f\x7f]")
 class FramingLimits:
     """Times in seconds, sizes in bytes.
 
-    `body_seconds` is a wall behind `BodyLimits`, which answers first; `stall_seconds` is how long a reader may take
-    nothing of an answer, `stream_stall_seconds` nothing of a stream whose buffers are full; `framing_bytes` is what
-    chunk sizes and extensions may add to a body.
+    `body_seconds` is for a short body, which is awaited before its request begins, and a wall behind `BodyLimits`,
+    which answers first where a longer one drips. `stall_seconds` is how long a reader may take nothing of an answer,
+    `stream_stall_seconds` nothing of a stream whose buffers are full. `framing_bytes` is what chunk sizes and
+    extensions may add to a body.
     """
 
     header_seconds: float = 5.0
@@ -80,3 +81,9 @@ def check_fields(headers: HeaderLines, version: str, hosts: frozenset[bytes], li
         raise FramingRefused(400)
     if codings and (codings != [b"chunked"] or version == "1.0"):
         raise FramingRefused(400)
+
+
+def body_length(headers: HeaderLines) -> int | None:
+    """Bytes of the body that a checked head announces; None where it comes in chunks."""
+    fields = dict(headers)
+    return None if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.http.admission import BUSY, Admission, Head, TurnedAway, Visit
 from app.http.cycles import ANSWERED, GuardedCycle
-from app.http.framing import FramingLimits, FramingRefused, check_fields, check_line
+from app.http.framing import FramingLimits, FramingRefused, body_length, check_fields, check_line
 from app.http.lingering import LingeringTransport
 from app.http.refusals import refusal_bytes
 
@@ -61,8 +61,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._start(self.limits.header_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Leave no timer behind."""
+        """Leave no timer behind, and hold nothing."""
         self._stop()
+        self._let_go()
         for timer in (self._stall, self._rest):
             if timer:
                 timer.cancel()
@@ -164,16 +165,14 @@ class GuardedProtocol(HttpToolsProtocol):
         visit: Visit | TurnedAway | None = None
         if self.gate is not None:
             path = self.url.partition(b"?")[0]
-            visit = self.gate.judge(Head(method, path, self.headers, self._peer()), self.loop.time())
+            peer = self.client[0] if self.client else ""
+            visit = self.gate.judge(Head(self.door, method, path, self.headers, peer), self.loop.time())
         # Whoever asked on this connection last; behind a proxy it may be another client's next, who gains a moment.
         self._favoured = isinstance(visit, Visit) and visit.prompt and visit.known is not None
         if isinstance(visit, TurnedAway):
             self._turn_away(visit, method, version)
         else:
             self._begin(GuardedCycle(self, self.url, visit))
-
-    def _peer(self) -> str:
-        return self.client[0] if self.client else ""
 
     def _begin(self, cycle: GuardedCycle) -> None:
         before, self.cycle = self.cycle, cycle
@@ -189,13 +188,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._awaits_body(cycle):
             # A body that drips in would else hold a place among the requests under way until its time is over.
             self._incomplete = cycle
+            self._hold(cycle.body)
         else:
             self._approach(cycle)
 
     def _awaits_body(self, cycle: GuardedCycle) -> bool:
         if not cycle.more_body or self.expect_100_continue or self.parser.should_upgrade():
             return False
-        length = self._body_length()
+        length = body_length(self.headers)
         return length is None or 0 < length <= SHORT_BODY
 
     def _approach(self, cycle: GuardedCycle) -> None:
@@ -229,7 +229,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _turn_away(self, away: TurnedAway, method: bytes, version: str) -> None:
         """Answer before the application hears of it; a body that is small enough is read and thrown away."""
         self.cycle = ANSWERED
-        length = self._body_length()
+        length = body_length(self.headers)
         short = length is not None and length <= SHORT_BODY and not self.expect_100_continue
         stays = short and version == "1.1" and self.parser.should_keep_alive() and not self.parser.should_upgrade()
         self._say(away, close=not stays, body=method != b"HEAD")
@@ -237,14 +237,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._deaf = True
             self.transport.close()
 
-    def _body_length(self) -> int | None:
-        """Bytes that the head announces; None where the body comes in chunks."""
-        fields = dict(self.headers)
-        return None if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
-
     def _turn_away_late(self, cycle: GuardedCycle) -> None:
         """The same for a request that waited for its place in vain."""
-        cycle.keep_alive = cycle.keep_alive and not (cycle.more_body and self._body_length() != 0)
+        cycle.keep_alive = cycle.keep_alive and not (cycle.more_body and body_length(self.headers) != 0)
         cast("Visit", cycle.visit).turned_away(BUSY, self.loop.time())
         self._say(BUSY, close=not cycle.keep_alive, body=cycle.scope["method"] != "HEAD")
         cycle.response_started = cycle.response_complete = True
@@ -276,8 +271,20 @@ class GuardedProtocol(HttpToolsProtocol):
         """Hand on a piece of the body."""
         self._framing_bytes = max(0, self._framing_bytes - len(body))
         super().on_body(body)
-        if self._incomplete is not None and len(self._incomplete.body) > SHORT_BODY:
-            self._has_come()
+        self._hold(body)
+
+    def _hold(self, body: bytes | bytearray) -> None:
+        """Of all bodies that are awaited only so many bytes; what is beyond that needs a place at once."""
+        if self._incomplete is not None:
+            fits = self.gate is None or self.gate.hold(len(body))
+            if not fits or len(self._incomplete.body) > SHORT_BODY:
+                self._has_come()
+
+    def _let_go(self) -> GuardedCycle | None:
+        cycle, self._incomplete = self._incomplete, None
+        if cycle is not None and self.gate is not None:
+            self.gate.held -= len(cycle.body)
+        return cycle
 
     def on_message_complete(self) -> None:
         """The request is whole; the next bytes begin another one."""
@@ -291,7 +298,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _has_come(self) -> None:
         """The request is whole, or as much of it as is waited for: now it may begin."""
-        cycle, self._incomplete = self._incomplete, None
+        cycle = self._let_go()
         if cycle is not None:
             self._approach(cycle)
 

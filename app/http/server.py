@@ -57,7 +57,7 @@ class Running:
         hosts = [f"{host[:-2]}:{self.port}" if host.endswith(":0") else host for host in listener.hosts]
         self.origin = f"http://{hosts[0]}"
         self._socket = bound
-        self._server = _Server(_config(listener, hosts, grace), _business(listener.gate))
+        self._server = _Server(_config(listener, hosts, grace), listener.gate)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -84,9 +84,9 @@ class Running:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, busy: Callable[[], bool]) -> None:
+    def __init__(self, config: uvicorn.Config, gate: Admission | None) -> None:
         super().__init__(config)
-        self._busy = busy
+        self._busy: Callable[[], bool] = gate.serves_prompt if gate is not None else lambda: False
         self._doorways: list[Doorway] = []
         self.ending = asyncio.Event()
 
@@ -103,8 +103,9 @@ class _Server(uvicorn.Server):
         self._doorways = [Doorway(bound, protocol, self._busy) for bound in sockets or ()]
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Before the connections are told: one that came later would hold up the end until it is cut.
         for doorway in self._doorways:
-            doorway.close()
+            await doorway.close()
         await super().shutdown(sockets)
 
     async def main_loop(self) -> None:
@@ -133,10 +134,6 @@ def _config(listener: Listener, hosts: Sequence[str], grace: float) -> uvicorn.C
         backlog=BACKLOG,
         timeout_graceful_shutdown=cast("int", grace),
     )
-
-
-def _business(gate: Admission | None) -> Callable[[], bool]:
-    return (lambda: gate.crowding.prompt > 0) if gate is not None else bool
 
 
 def _bind(listener: Listener) -> socket.socket:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
@@ -142,17 +142,19 @@ async def renew(services: Services, work: Work) -> bool:
     """Another lease for work that is still under way; False when it has ended, or somebody else has begun it."""
     async with transaction(services) as db:
         renewed = await db.execute(
-            update(OutboxRow)
-            .where(
-                OutboxRow.id == work.id,
-                OutboxRow.attempts == work.attempts,
-                OutboxRow.done_at.is_(None),
-                OutboxRow.locked_until.is_not(None),
-            )
-            .values(locked_until=services.clock() + LEASE)
-            .returning(OutboxRow.id)
+            update(OutboxRow).where(_held(work)).values(locked_until=services.clock() + LEASE).returning(OutboxRow.id)
         )
         return renewed.first() is not None
+
+
+def _held(work: Work) -> ColumnElement[bool]:
+    """That it has neither ended nor been begun by anybody else since it was claimed."""
+    return and_(
+        OutboxRow.id == work.id,
+        OutboxRow.attempts == work.attempts,
+        OutboxRow.done_at.is_(None),
+        OutboxRow.locked_until.is_not(None),
+    )
 
 
 async def finish(db: AsyncSession, work_id: UUID, outcome: str = "done") -> None:
@@ -166,9 +168,15 @@ async def finish(db: AsyncSession, work_id: UUID, outcome: str = "done") -> None
 
 
 async def retry_later(services: Services, work: Work, reason: str) -> bool:
-    """Give the row back with a growing pause; False when it has been tried often enough and is closed instead."""
+    """Give the row back with a growing pause; False when it has been tried often enough and is closed instead.
+
+    Where somebody else has begun it meanwhile it is theirs: given back again, a third one would do it beside them.
+    """
     now = services.clock()
     async with transaction(services) as db:
+        held = await db.execute(select(OutboxRow.id).where(_held(work)).with_for_update())
+        if held.first() is None:
+            return True
         if work.attempts >= MOST_ATTEMPTS:
             await finish(db, work.id, f"gave up: {reason}"[:200])
             return False

@@ -14,13 +14,15 @@ from app.database import transaction
 from app.errors import Unauthenticated
 from app.http.admission import PROVED, Standing
 from app.http.dependencies import CurrentServices, Now
+from app.http.session_tokens import TokenPlace
 from app.services import Services
 from app.sessions import rules, service
 from app.sessions.models import Session
 
 VISITOR_COOKIE: Final = "__Host-riserbo"
 STAFF_COOKIE: Final = "__Host-riserbo-staff"
-SCHEMES: Final = ("bearer", "dpop")
+VISITOR_TOKEN: Final = TokenPlace(VISITOR_COOKIE)
+STAFF_TOKEN: Final = TokenPlace(STAFF_COOKIE, schemes=("bearer", "dpop"))
 
 
 class SessionOver(Unauthenticated):
@@ -62,10 +64,10 @@ def _is_automatic(request: Request) -> bool:
 
 async def visitor_session(request: Request, services: CurrentServices, now: Now) -> Session:
     """The visitor's session by cookie; raises `Unauthenticated`."""
-    token = request.cookies.get(VISITOR_COOKIE)
-    if not token:
+    found = VISITOR_TOKEN.find(request.headers.raw)
+    if found is None:
         raise Unauthenticated
-    return await confirmed(request, services, now, rules.VISITOR, await service.find(services, token, now))
+    return await confirmed(request, services, now, rules.VISITOR, await service.find(services, found.token, now))
 
 
 async def optional_visitor_session(request: Request, services: CurrentServices, now: Now) -> Session | None:
@@ -90,16 +92,10 @@ def staff_token(request: Request) -> StaffToken:
 
     An empty header is none. Raises `Unauthenticated`, also for two headers: two readers might each take another one.
     """
-    given = request.headers.getlist("authorization")
-    if given not in ([], [""]):
-        scheme, _, token = given[0].partition(" ")
-        if len(given) > 1 or scheme.lower() not in SCHEMES or not token.strip():
-            raise Unauthenticated
-        return StaffToken(rules.API, scheme.lower(), token.strip())
-    token = request.cookies.get(STAFF_COOKIE, "")
-    if not token:
+    found = STAFF_TOKEN.find(request.headers.raw)
+    if found is None or not found.token:
         raise Unauthenticated
-    return StaffToken(rules.STAFF, "", token)
+    return StaffToken(rules.API if found.scheme else rules.STAFF, found.scheme, found.token)
 
 
 VisitorSession = Annotated[Session, Depends(visitor_session)]

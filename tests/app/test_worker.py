@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from app import worker as worker_module
 from app.agents import break_glass
@@ -138,6 +139,30 @@ async def test_long_work_keeps_its_lease(house: House, worker: Worker, monkeypat
     await asyncio.sleep(0.2)
     house.clock.pass_by(seconds=30)
     assert await Worker(installation(house)).outbox_round() == 0
+    gate.set()
+    await worker.idle()
+
+
+async def test_a_lease_that_once_could_not_be_renewed_is_renewed_the_next_time(
+    house: House, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "LEASE", timedelta(seconds=0.03))
+    gate, tries = asyncio.Event(), list[Work]()
+
+    async def failing_first(_services: Any, work: Work) -> bool:
+        tries.append(work)
+        if len(tries) == 1:
+            raise OperationalError("UPDATE", None, Exception("away"))
+        return True
+
+    async def slow(_work: Work) -> None:
+        await gate.wait()
+
+    monkeypatch.setattr(worker_module, "renew", failing_first)
+    worker._handlers = {"t": slow}
+    await put(house, "t")
+    await worker.outbox_round()
+    await until(lambda: len(tries) > 1)
     gate.set()
     await worker.idle()
 

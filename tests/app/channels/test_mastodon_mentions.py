@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
+from app.channels.mastodon_api import parsed
 from app.channels.mastodon_arrivals import PAGE, read_cursor
 from app.channels.ports import (
     Arrivals,
     Visibility,
 )
+from app.outbound import OutboundResponse
 from tests.app.channels.mastodon_town import Town
 from tests.support.mastodon_entities import Account
 
@@ -112,9 +116,19 @@ async def test_a_deleted_or_unreadable_post_stands_in_nobodys_way(town: Town) ->
     town.complain("uno")
     gone = town.complain("due")
     town.complain("tre").author = Account("not an address", "x", town.away.site, "X", town.away.site)
+    # no moment in UTC: in its own zone it is the last second of the last year that there is
+    town.complain("tardi").at = datetime.max.replace(tzinfo=timezone(-timedelta(hours=5)))
     town.complain("quattro")
     next(one for one in town.home.notifications if one.status is gone).status = None
     assert (await all_of(town.arrivals, None))[0] == ["uno", "quattro"]
+
+
+def test_bytes_that_are_no_text_do_not_make_a_page_unreadable() -> None:
+    body = b'[{"content": "caff\xe8 \xed\xa0\x80"}, {"content": "caff\xc3\xa8"}]'
+    broken, whole = parsed(OutboundResponse(200, {}, body))
+    assert whole == {"content": "caffè"}
+    assert broken["content"].startswith("caff\ufffd")
+    assert broken["content"].encode()
 
 
 async def test_a_page_too_large_is_read_one_by_one_and_what_alone_is_too_large_is_left_out(town: Town) -> None:

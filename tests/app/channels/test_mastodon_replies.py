@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.channels.mastodon_publisher import Figures, _figures_in
 from app.channels.ports import (
     ChannelRefused,
     PostGone,
@@ -125,3 +126,9 @@ async def test_a_link_is_never_shortened(town: Town) -> None:
     await town.arrived()
     assert town.answer().endswith("\n" + LINK)
     assert LINK in town.answer()
+
+
+@pytest.mark.parametrize("told", [1e999, "x", None, 10, -1])
+def test_a_length_that_makes_no_sense_is_as_if_none_was_said(told: object) -> None:
+    statuses = {"max_characters": told, "characters_reserved_per_url": 23}
+    assert _figures_in({"configuration": {"statuses": statuses}}) == Figures()

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from app.http.admission import PROVED, Admission, Standing, TrafficLimits
 from app.http.framing import FramingLimits
 from app.http.server import Listener, Running, serving
+from app.http.session_tokens import TokenPlace
 from tests.app.http.wire import HOST
 
 COOKIE = "__Host-session"
@@ -111,7 +112,9 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
 async def opened(limits: TrafficLimits = SMALL) -> AsyncIterator[Bank]:
     """A bank behind a gate, with loopback as its proxy."""
     counts: Counter[str] = Counter()
-    gate = Admission(limits, cookies=[COOKIE], proxies=["127.0.0.0/8"], counts=counts)
+    gate = Admission(
+        limits, tokens={"public": TokenPlace(COOKIE, schemes=("bearer",))}, proxies=["127.0.0.0/8"], counts=counts
+    )
     bank = Bank(gate, counts, server=None)  # type: ignore[arg-type]
     short = FramingLimits(header_seconds=1.0, idle_seconds=2.0, body_seconds=2.0)
     listener = Listener("public", bank, (HOST,), limits=short, gate=gate)

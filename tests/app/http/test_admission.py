@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from app.http.admission import Standing
-from tests.app.http.gated_bank import SMALL, answer, head, opened, statuses
+from app.http.admission import Head, Standing
+from tests.app.http.gated_bank import COOKIE, SMALL, answer, head, opened, statuses
 
 
 async def test_beyond_its_budget_a_network_gets_429_with_the_seconds_and_the_application_hears_nothing() -> None:
@@ -65,9 +66,23 @@ async def test_a_session_has_one_budget_at_all_addresses_and_staff_another() -> 
         assert await statuses(bank, 41, token="staff") == [200] * 41
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda n: f"Authorization: {'bearer' if n % 2 else 'BEARER'}{' ' * (n + 1)}customer",
+        lambda n: f"Cookie: {COOKIE}={n}; {COOKIE}={' ' * n}customer",
+        lambda n: f"Cookie: {COOKIE}={n}\r\nCookie: other={n}; {COOKIE}=customer",
+    ],
+)
+async def test_a_session_has_one_budget_however_its_token_is_written(spelled: Callable[[int], str]) -> None:
+    async with opened() as bank:
+        answers = [(await bank.ask(more=spelled(n), address=f"198.51.{n}.1"))[0] for n in range(24)]
+        assert answers == [200] * 21 + [429] * 3
+
+
 async def test_a_session_that_is_over_counts_by_network_again() -> None:
     async with opened() as bank:
-        token = bank.gate._read([(b"authorization", b"Bearer wrong")])[0]
+        token = bank.gate._token(Head("public", b"GET", b"/", [(b"authorization", b"Bearer wrong")], ""))
         bank.gate.remember(token, Standing.CUSTOMER)
         assert (await bank.ask(token="wrong"))[0] == 401
         assert token not in bank.gate._known

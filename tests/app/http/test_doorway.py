@@ -75,7 +75,7 @@ async def knocked(
         try:
             yield Door(bound, own)
         finally:
-            doorway.close()
+            await doorway.close()
             for client in clients:
                 client.close()
 
@@ -124,7 +124,28 @@ async def test_a_closed_doorway_takes_nobody() -> None:
     with socket.create_server(("127.0.0.1", 0)) as bound:
         bound.setblocking(False)
         kind: type[Made] = type("Counted", (Made,), {})
-        Doorway(bound, kind, lambda: False).close()
+        await Doorway(bound, kind, lambda: False).close()
         with socket.create_connection(bound.getsockname()):
             await asyncio.sleep(0.1)
         assert kind.count == 0
+
+
+async def test_a_doorway_is_closed_when_everybody_whom_it_took_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is made after that would not hear that the server ends, which then waits for nothing."""
+    loop, take = asyncio.get_running_loop(), asyncio.get_running_loop().connect_accepted_socket
+
+    async def slowly(*arguments: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return await take(*arguments)
+
+    kind: type[Made] = type("Counted", (Made,), {})
+    with socket.create_server(("127.0.0.1", 0)) as bound, monkeypatch.context() as patch:
+        bound.setblocking(False)
+        door = Doorway(bound, kind, lambda: False)
+        patch.setattr(loop, "connect_accepted_socket", slowly)
+        with socket.create_connection(bound.getsockname()):
+            for _ in range(200):
+                if not door._made:
+                    await asyncio.sleep(0.01)
+            await door.close()
+            assert kind.count == 1

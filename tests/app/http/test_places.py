@@ -77,6 +77,22 @@ async def test_a_body_that_drips_takes_no_place_and_nobody_waits_behind_it() -> 
         assert len(bank.seen) == 2
 
 
+async def test_all_bodies_that_are_awaited_hold_only_so_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.http.admission.MOST_HELD", 20_000)
+    async with opened(replace(SMALL, network_burst=1000, under_way=256)) as bank:
+        async with AsyncExitStack() as stack:
+            for number in range(40):
+                _, writer = await stack.enter_async_context(bank.connection())
+                writer.write(head("POST", body=b"x" * 2_000, address=f"198.51.{number}.1") + b"x" * 1_000)
+            await asyncio.sleep(0.2)
+            assert bank.gate.held == 20_000
+            assert bank.seen
+        await asyncio.sleep(0.1)
+        assert bank.gate.held == 0
+        status, _ = await bank.ask(method="POST", body=b"x" * 2_000)
+        assert (status, bank.gate.held) == (200, 0)
+
+
 async def test_a_request_with_a_long_body_begins_before_it_has_come() -> None:
     async with opened() as bank, bank.connection() as (reader, writer):
         writer.write(head("POST", body=b"x" * 100_000))

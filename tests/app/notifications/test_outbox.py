@@ -146,6 +146,22 @@ async def test_a_failure_waits_longer_each_time_and_ends(house: House) -> None:
     assert await claim(house.services) == []
 
 
+@pytest.mark.parametrize("attempts", [1, MOST_ATTEMPTS])
+async def test_whoever_has_lost_its_lease_gives_nothing_back_and_closes_nothing(house: House, attempts: int) -> None:
+    """A paused worker goes on and fails: given back, the work would be done by a third one beside the second."""
+    work_id = await put(house)
+    await house.act(lambda db: db.execute(update(OutboxRow).values(attempts=attempts - 1)))
+    [first] = await claim(house.services)
+    house.clock.pass_by(seconds=LEASE.total_seconds() + 1)
+    [_second] = await claim(house.services)
+    assert await retry_later(house.services, first, "TimeoutError")
+    row = await row_of(house, work_id)
+    assert (row.done_at, row.locked_until) == (None, house.clock() + LEASE)
+    await house.act(lambda db: finish(db, work_id))
+    assert await retry_later(house.services, first, "TimeoutError")
+    assert (await row_of(house, work_id)).outcome == "done"
+
+
 async def test_an_unreadable_row_is_given_up_and_holds_up_nobody(house: House) -> None:
     """Its key was destroyed: without an end it came back for ever, together with what it was claimed with."""
     key = await house.services.vault.create_key("case")
