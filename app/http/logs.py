@@ -23,6 +23,7 @@ ALLOWED_FIELDS = frozenset(
         "ms",
         "error",
         "place",
+        "network",
         "reason",
         "code",
         "count",
