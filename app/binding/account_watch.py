@@ -89,19 +89,11 @@ def _reason(known: Subject, now: AccountNow) -> Reproof | None:
 async def _end_attempts(services: Services, hashed: bytes, reason: Reproof) -> None:
     """Whoever proved the account before it went must not confirm it afterwards, as if it had come back.
 
-    Attempts are locked before bindings, as everywhere, hence in a transaction of their own before theirs.
+    Codes first: who is just typing one is waited for here, and then found among those who have proved it. Attempts are
+    locked before bindings, as everywhere, hence in a transaction of their own before theirs.
     """
     now = services.clock()
     async with transaction(services) as db:
-        proved = await db.execute(
-            select(Attempt)
-            .where(Attempt.handle_hash == hashed, Attempt.state.in_(rules.OPEN_STATES), Attempt.expires_at > now)
-            .order_by(Attempt.id)
-            .with_for_update()
-        )
-        for attempt in proved.scalars():
-            data = {"reason": reason.value}
-            await attempts.move(db, attempt, State.CANCELLED, "attempt.cancelled", data, actor=SYSTEM)
         # A code that is on its way can be right no longer; nobody is told, since others may wait at the same link.
         waiting = (
             select(Attempt.id)
@@ -114,6 +106,15 @@ async def _end_attempts(services: Services, hashed: bytes, reason: Reproof) -> N
             .values(sent_at=None)
             .execution_options(synchronize_session=False)
         )
+        proved = await db.execute(
+            select(Attempt)
+            .where(Attempt.handle_hash == hashed, Attempt.state.in_(rules.OPEN_STATES), Attempt.expires_at > now)
+            .order_by(Attempt.id)
+            .with_for_update()
+        )
+        for attempt in proved.scalars():
+            data = {"reason": reason.value}
+            await attempts.move(db, attempt, State.CANCELLED, "attempt.cancelled", data, actor=SYSTEM)
 
 
 async def _claim(services: Services, ports: BindingPorts) -> list[_Bound]:

@@ -95,7 +95,7 @@ async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_i
         return envelope
     account = case.author_hash.hex()
     wrote = await message_windows.take_code(db, connector=case.connector, handle_hash=case.author_hash, now=now)
-    answers = wrote and await guess_budgets.take_answer(db, account, now)
+    answers = wrote and await guess_budgets.take_answer(db, account, work.payload["network"], now)
     if not answers:
         reason = await _objection_to_message(db, case, envelope.connector, work.payload["network"], wrote=wrote)
         if reason is not None:

@@ -213,13 +213,29 @@ async def test_what_strangers_have_guessed_does_not_keep_who_writes_from_a_code(
     assert await owner.state() == State.HANDLE_OK
 
 
+async def test_a_stranger_of_one_network_uses_up_one_code_of_a_message_and_not_all(shy: Shy) -> None:
+    shy.bank.services.policy = changed({"tries.answered": Rate(2, timedelta(days=30)), "tries.message": Rate(3, DAY)})
+    await shy.writes()
+    for _ in range(3):
+        stranger = await shy.waiting("198.51.100.0/24")
+        for _ in range(5):
+            with pytest.raises(CodeWrong):
+                await stranger.type_handle_code(wrong(shy.codes[-1]))
+    owner = await shy.waiting()
+    sent = len(shy.codes)
+    await shy.writes()
+    await _type_any(owner, shy.codes[sent:])
+
+
 async def test_codes_that_go_back_are_so_many_a_month_and_a_right_one_does_not_count(shy: Shy) -> None:
     shy.bank.services.policy = changed({"tries.answered": Rate(2, timedelta(days=30)), "tries.message": Rate(1, DAY)})
     for _ in range(4):
         owner = await shy.waiting()
         await shy.writes()
         await owner.type_handle_code(shy.codes[-1])
+        shy.bank.clock.pass_by(minutes=10)
     for _ in range(3):
+        shy.bank.clock.pass_by(minutes=10)
         stranger = await shy.waiting()
         await shy.writes()
         with pytest.raises(CodeWrong):
