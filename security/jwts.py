@@ -28,7 +28,8 @@ LARGEST_CHAIN: Final = 12 * 1024
 """A header with certificates in it."""
 MOST_KEYS: Final = 50
 _SMALLEST_RSA: Final = 2048
-_LAST_TIME: Final = 2**53
+_LAST_TIME: Final = 253_402_300_799
+"""The end of the year 9999: what lies behind it is no date for anybody who computes with it."""
 _KEY_TYPES: Final = {"ES256": "EC", "PS256": "RSA", "RS256": "RSA"}
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 # jku and x5u also make a careless verifier fetch an address of the attacker's choice.

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Role, Staff
 from app.agents import queries
 from app.agents.models import AccessToken, MachineClient, StaffAccount
-from app.agents.ports import TokenPorts, TrustedIssuer
+from app.agents.ports import LocalSignIn, TokenPorts, TrustedIssuer
 from app.agents.service import actor_of
 from app.audit.service import record
 from app.database import services_of, transaction, upsert
@@ -42,11 +42,11 @@ def token_key(issuer: str, jti: str) -> bytes:
     return sha256(join(issuer.encode(), jti.encode())).digest()
 
 
-async def admit(services: Services, ports: TokenPorts, token: str) -> Any:
+async def admit(services: Services, ports: TokenPorts, local: LocalSignIn, token: str) -> Any:
     """Begin a session for a token seen for the first time; gives what `queries.signed_in` finds then.
 
     None where the token is not one to believe, whatever the reason. Raises `OutboundError` where its issuer's keys
-    cannot be had.
+    cannot be had. An account that is sealed (`local`) stays so, whoever names it.
     """
     try:
         trusted = ports.issuers.get(str(parse(token).claims.get("iss")))
@@ -57,7 +57,7 @@ async def admit(services: Services, ports: TokenPorts, token: str) -> Any:
         return None
     with suppress(_Known):
         async with transaction(services) as db:
-            holder = await _holder(db, trusted, read)
+            holder = await _holder(db, trusted, local, read)
             if holder is not None:
                 await _begin(db, holder, read, token)
     return await queries.signed_in(services, token_hash(token))
@@ -79,7 +79,9 @@ class _Holder:
     scopes: frozenset[str]
 
 
-async def _holder(db: AsyncSession, trusted: TrustedIssuer, read: access_tokens.AccessToken) -> _Holder | None:
+async def _holder(
+    db: AsyncSession, trusted: TrustedIssuer, local: LocalSignIn, read: access_tokens.AccessToken
+) -> _Holder | None:
     """Whose token it is: a registered program's, or a member of staff's by the claim that the settings name."""
     # what we have no name for falls away, above all our own word for every scope
     said = trusted.scopes(read.scopes) & KNOWN
@@ -96,6 +98,9 @@ async def _holder(db: AsyncSession, trusted: TrustedIssuer, read: access_tokens.
             return None
         is_theirs = StaffAccount.login == login.strip().casefold()
         account = await _locked(db, is_theirs, StaffAccount.role != Role.MACHINE.value)
+        if account is not None and account.password_hash and local.sealed:
+            # Break-glass: a name that can be had at the provider must not open it unseen, nor count as signed in anew.
+            return None
     if account is not None and not account.active:
         await _note_leaver(db, account)
         return None

@@ -34,7 +34,7 @@ async def current_staff(request: Request) -> Staff:
     given, ports = staff_token(request), token_ports(request)
     session = await queries.signed_in(services, token_hash(given.token))
     if session is None and given.kind == rules.API and "." in given.token:
-        session = await access_tokens.admit(services, ports, given.token)
+        session = await access_tokens.admit(services, ports, local_sign_in(request), given.token)
     if session is not None and given.kind == rules.API:
         await _possessed(request, services, ports, given, session.jkt)
     found = await confirmed(request, services, services.clock(), given.kind, session)

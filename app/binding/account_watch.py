@@ -11,15 +11,17 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import known_customers, rules
-from app.binding.models import AccountLook, Binding, Freshness
+from app.actors import SYSTEM
+from app.binding import attempts, known_customers, rules
+from app.binding.models import AccountLook, Attempt, Binding, Challenge, Freshness
 from app.binding.ports import BindingPorts
 from app.binding.reproof import ask_for_reproof
-from app.binding.rules import BindingState, Reproof
+from app.binding.rules import BindingState, Reproof, State
 from app.cases.arriving import handle_hash
+from app.cases.models import Case
 from app.channels.ports import AccountNow, AccountState, ChannelError, Subject, connector_for
 from app.database import reading, transaction, upsert
 from app.services import Services
@@ -27,6 +29,7 @@ from app.services import Services
 _log = structlog.get_logger("riserbo.accounts")
 
 MOST_AT_ONCE: Final = 20
+_NOBODYS: Final = {AccountState.GONE: Reproof.GONE, AccountState.SUSPENDED: Reproof.SUSPENDED}
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ async def account_seen(services: Services, subject: Subject, now: AccountNow) ->
     A connector that is told by its platform (a revocation event) calls this itself.
     """
     hashed = await handle_hash(services, subject)
+    if now.state in _NOBODYS:
+        await _end_attempts(services, hashed, _NOBODYS[now.state])
     async with reading(services) as db:
         rows = await db.execute(
             select(Binding).where(Binding.handle_hash == hashed, Binding.state == BindingState.ACTIVE)
@@ -75,12 +80,41 @@ async def account_seen(services: Services, subject: Subject, now: AccountNow) ->
 
 
 def _reason(known: Subject, now: AccountNow) -> Reproof | None:
-    if now.state == AccountState.GONE:
-        return Reproof.GONE
-    if now.state == AccountState.SUSPENDED:
-        return Reproof.SUSPENDED
+    if now.state in _NOBODYS:
+        return _NOBODYS[now.state]
     renamed = bool(now.handle) and rules.plain_account(now.handle) != rules.plain_account(known.handle)
     return Reproof.RENAMED if renamed else None
+
+
+async def _end_attempts(services: Services, hashed: bytes, reason: Reproof) -> None:
+    """Whoever proved the account before it went must not confirm it afterwards, as if it had come back.
+
+    Codes first: who is just typing one is waited for here, and then found among those who have proved it. Attempts are
+    locked before bindings, as everywhere, hence in a transaction of their own before theirs.
+    """
+    now = services.clock()
+    async with transaction(services) as db:
+        # A code that is on its way can be right no longer; nobody is told, since others may wait at the same link.
+        waiting = (
+            select(Attempt.id)
+            .join(Case, Case.id == Attempt.case_id)
+            .where(Case.author_hash == hashed, Attempt.state == State.HANDLE_PENDING)
+        )
+        await db.execute(
+            update(Challenge)
+            .where(Challenge.attempt_id.in_(waiting), Challenge.used_at.is_(None))
+            .values(sent_at=None)
+            .execution_options(synchronize_session=False)
+        )
+        proved = await db.execute(
+            select(Attempt)
+            .where(Attempt.handle_hash == hashed, Attempt.state.in_(rules.OPEN_STATES), Attempt.expires_at > now)
+            .order_by(Attempt.id)
+            .with_for_update()
+        )
+        for attempt in proved.scalars():
+            data = {"reason": reason.value}
+            await attempts.move(db, attempt, State.CANCELLED, "attempt.cancelled", data, actor=SYSTEM)
 
 
 async def _claim(services: Services, ports: BindingPorts) -> list[_Bound]:

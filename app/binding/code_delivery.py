@@ -93,9 +93,14 @@ async def _decide_handle_code(db: AsyncSession, ports: BindingPorts, challenge_i
     envelope = _Envelope(await cases.author_of(db, case), ports.connector(case.connector))
     if challenge.sent_at is not None:
         return envelope
-    reason = await _objection_to_message(db, case, envelope.connector, work.payload["network"], now)
-    if reason is not None:
-        return reason
+    account = case.author_hash.hex()
+    wrote = await message_windows.take_code(db, connector=case.connector, handle_hash=case.author_hash, now=now)
+    answers = wrote and await guess_budgets.take_answer(db, account, work.payload["network"], now)
+    if not answers:
+        reason = await _objection_to_message(db, case, envelope.connector, work.payload["network"], wrote=wrote)
+        if reason is not None:
+            return reason
+    challenge.channel = rules.ANSWERED if answers else rules.HandleMethod.DIRECT_MESSAGE.value
     challenge.sent_at = now
     return envelope
 
@@ -109,15 +114,16 @@ async def is_addressed(db: AsyncSession, case: Case, named: Mapping[str, str]) -
 
 
 async def _objection_to_message(
-    db: AsyncSession, case: Case, connector: Connector, network: str, now: datetime
+    db: AsyncSession, case: Case, connector: Connector, network: str, *, wrote: bool
 ) -> str | None:
     """Into a window that the account itself opened, else within the limits, else not now.
 
     Limits that a stranger uses up come first, the account's own last.
     """
+    now = services_of(db).clock()
     if await guess_budgets.messages_spent(db, case.author_hash.hex(), now):
         return "closed"
-    if await message_windows.take_code(db, connector=case.connector, handle_hash=case.author_hash, now=now):
+    if wrote:
         return None
     if not connector.accepts_unsolicited:
         return "waits_for_message"

@@ -89,6 +89,29 @@ async def messages_spent(db: AsyncSession, account: str, now: datetime) -> bool:
     return await rates.is_spent(db, key, rate.limit, rate.per, now)
 
 
+async def take_answer(db: AsyncSession, account: str, network: str, now: datetime) -> bool:
+    """Whether a code that goes back to an account that wrote may be guessed at beside all others; counts it if so.
+
+    What its owner asks for by writing must not hang on how much strangers have guessed (design, decision 8). One for
+    each visitor's network while a window is open, so that one stranger does not use up what the owner's messages earn.
+    """
+    vault, lifetime = services_of(db).vault, services_of(db).policy.lifetimes.handle_code
+    if not await rates.take(db, await vault.lookup_hash("answers-network", f"{account} {network}"), 1, lifetime, now):
+        return False
+    key, rate = await _answers(db, account)
+    return await rates.take(db, key, rate.limit, rate.per, now)
+
+
+async def give_back_answer(db: AsyncSession, account: str) -> None:
+    """It was typed rightly."""
+    key, rate = await _answers(db, account)
+    await rates.give_back(db, key, rate.limit, rate.per)
+
+
+async def _answers(db: AsyncSession, account: str) -> tuple[bytes, Rate]:
+    return await services_of(db).vault.lookup_hash("guesses-answers", account), services_of(db).policy.tries.answered
+
+
 async def _messages(db: AsyncSession, account: str) -> tuple[bytes, Rate]:
     return await services_of(db).vault.lookup_hash("guesses-message", account), services_of(db).policy.tries.message
 

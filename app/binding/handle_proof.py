@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import false, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.binding import attempts, challenges, flows, guess_budgets
+from app.binding import attempts, challenges, flows, guess_budgets, rules
 from app.binding.code_delivery import HANDLE_CODE
 from app.binding.errors import (
     AccountIncomplete,
@@ -227,7 +227,8 @@ async def check_handle_code(services: Services, *, session_id: UUID, slug: str, 
         case = await db.get(Case, attempt.case_id) if attempt.case_id else None
         # Only a code that was sent has chances that count against an account.
         account = case.author_hash.hex() if case is not None and live.sent_at is not None else str(attempt.id)
-        taken = await guess_budgets.take_message(db, account, now)
+        answered = live.sent_at is not None and live.channel == rules.ANSWERED
+        taken = answered or await guess_budgets.take_message(db, account, now)
         try:
             await challenges.check(db, live, code)
             if case is None or not taken:
@@ -235,7 +236,10 @@ async def check_handle_code(services: Services, *, session_id: UUID, slug: str, 
         except CodeWrong:
             challenges.record_refusal(db, attempt, live)
             raise
-        await guess_budgets.give_back_message(db, account)
+        if answered:
+            await guess_budgets.give_back_answer(db, account)
+        else:
+            await guess_budgets.give_back_message(db, account)
         await challenges.use(db, live, now)
         await _accept(db, attempt, await cases.author_of(db, case), HandleMethod.DIRECT_MESSAGE, now)
 

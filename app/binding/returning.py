@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.binding import attempts, notices, rules
-from app.binding.browsers import note_browser
+from app.binding.browsers import is_strange, note_browser
 from app.binding.errors import AttemptOver, PasskeyNotAccepted
 from app.binding.models import Attempt
 from app.binding.passkey_proof import Weighed, accept, question_of, weigh
@@ -26,8 +26,9 @@ from app.binding.starting import cancel_own, visitor_for
 from app.cases.models import Case
 from app.cases.queries import case_by_slug
 from app.conversations import service as conversations
-from app.database import transaction
+from app.database import services_of, transaction
 from app.permissions import Level
+from app.policy import NewBrowser
 from app.services import Services
 from app.sessions import service as sessions
 
@@ -78,7 +79,8 @@ async def finish_return(
 ) -> Returned:
     """The answer; raises `PasskeyNotAccepted` in the same words for every refusal, which ends the attempt.
 
-    The channel on file hears of a `browser` that the binding was never used from: a synced passkey may be anywhere.
+    A `browser` that the binding was never used from is refused too, unless the policy says otherwise: a synced passkey
+    may be anywhere. Then the channel on file hears of it. None: nobody knows which browser it is.
     """
     if session_id is None:
         raise PasskeyNotAccepted
@@ -90,7 +92,7 @@ async def finish_return(
             raise PasskeyNotAccepted from None
         weighed = await weigh(db, ports, attempt, answer, now)
         if not isinstance(weighed, str):
-            weighed = await _addressed(db, attempt, weighed, now)
+            weighed = await _addressed(db, attempt, weighed, now, browser)
         if isinstance(weighed, str):
             data = {"reason": weighed, "step": rules.PASSKEY}
             await attempts.move(db, attempt, State.REFUSED, "attempt.refused", data)
@@ -101,16 +103,20 @@ async def finish_return(
         return returned
 
 
-async def _addressed(db: AsyncSession, attempt: Attempt, weighed: Weighed, now: datetime) -> Weighed | str:
-    """A room is entered from the links of its own handle's cases, and from no other."""
+async def _addressed(
+    db: AsyncSession, attempt: Attempt, weighed: Weighed, now: datetime, browser: str | None
+) -> Weighed | str:
+    """A room is entered from the links of its own handle's cases and from browsers that it knows, and from no other."""
     case = await db.get(Case, attempt.case_id) if attempt.case_id else None
     if case is None:
         return "unknown_link"
     if case.author_hash != weighed.binding.handle_hash:
         return "other_account"
     # One factor brings back only who has lately shown the whole way that account and customer are theirs.
-    due = await reproof_of(db, weighed.binding, now)
-    return weighed if due is None else "reproof_needed"
+    if await reproof_of(db, weighed.binding, now) is not None:
+        return "reproof_needed"
+    asks = services_of(db).policy.new_browser == NewBrowser.PROVE and browser is not None
+    return "new_browser" if asks and await is_strange(db, weighed.binding.id, browser or "") else weighed
 
 
 async def _enter(db: AsyncSession, attempt: Attempt, weighed: Weighed, now: datetime) -> Returned:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM, Actor, Customer
 from app.audit.service import record
+from app.binding.browsers import forget_browsers
 from app.binding.models import Binding, NoticeReference
 from app.binding.notices import reference_hash
 from app.binding.passkeys import revoke_all
@@ -94,6 +95,7 @@ async def _revoke_enrolled(db: AsyncSession, binding: Binding, actor: Actor) -> 
             db, "authenticator.revoked", stream=f"binding:{binding.id}", actor=actor, data={"id": str(one.id)}
         )
     await revoke_all(db, binding, actor)
+    await forget_browsers(db, binding.id)
 
 
 async def _empty_room(

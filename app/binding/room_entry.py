@@ -66,12 +66,21 @@ def customer_of(session: Session, level: Level, now: datetime) -> Customer:
 async def renew_session(db: AsyncSession, session: Session, level: Level, now: datetime) -> str:
     """The same session under a new token (ASVS 7.2.4), unlocked at this level; returns the token.
 
-    It stays the same session, so at L2 it goes on seeing what was written in it; its absolute limit stays too.
+    It stays the same session, so at L2 it goes on seeing what was written in it; its absolute limit stays too, or comes
+    sooner where the new level has a shorter one.
     """
     token = new_token()
+    longest = services_of(db).policy.sessions.customer(level).absolute
     await db.execute(
         update(Session)
         .where(Session.id == session.id, Session.ended_at.is_(None))
-        .values(token_hash=token_hash(token), locked=False, level=int(level), proved_at=now, last_seen_at=now)
+        .values(
+            token_hash=token_hash(token),
+            locked=False,
+            level=int(level),
+            proved_at=now,
+            last_seen_at=now,
+            expires_at=min(session.expires_at, now + longest),
+        )
     )
     return token

@@ -75,6 +75,10 @@ class HandleMethod(StrEnum):
     DIRECT_MESSAGE = "direct_message"
 
 
+ANSWERED: Final = "answered_message"
+"""The channel of a code that went back to an account that had written: guesses at it count by themselves."""
+
+
 class CodeMethod(StrEnum):
     """The typed codes by which a customer is proved."""
 

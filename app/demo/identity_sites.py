@@ -35,7 +35,7 @@ class IdentitySites:
 
     addresses: Addresses
     key: SigningKey = field(default_factory=SigningKey.new)
-    _secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
     def hosts(self) -> dict[str, tuple[str, int]]:
@@ -53,9 +53,7 @@ class IdentitySites:
             kind=IdentifierKind.FISCAL_CODE,
             scope=eid.SCOPE,
         )
-        kyc = HttpIdentityProvider(
-            KYC, self.addresses.url("identity"), _CLIENT, Secret(self._secret.encode()), outbound
-        )
+        kyc = HttpIdentityProvider(KYC, self.addresses.url("identity"), _CLIENT, Secret(self.secret.encode()), outbound)
         return (
             OfferedProvider(
                 name=EID,
@@ -82,7 +80,7 @@ class IdentitySites:
         kyc_app = identity.create_identity_app(
             [identity.IdentityPerson(one.customer_number, one.name) for one in cast.CUSTOMERS],
             client_id=_CLIENT,
-            client_secret=self._secret,
+            client_secret=self.secret,
             redirect_uris=[self._back(KYC)],
             issuer=self.addresses.url("identity"),
             clock=clock,

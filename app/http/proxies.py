@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -70,10 +70,13 @@ def network_of(address: str) -> str:
     if packed is not None:
         return f"{packed[0]}.{packed[1]}.{packed[2]}.0/24"
     try:
-        network = ip_network(f"{address}/24" if ":" not in address else f"{address}/56", strict=False)
+        v6 = IPv6Address(address)
     except ValueError:
         return "unknown"
-    return str(network)
+    if v6.ipv4_mapped is not None:
+        # what a proxy with one socket for both kinds writes: all of IPv4 would be one network
+        return network_of(str(v6.ipv4_mapped))
+    return str(ip_network(f"{address}/56", strict=False))
 
 
 def _packed(text: str) -> bytes | None:

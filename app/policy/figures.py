@@ -79,6 +79,13 @@ class Unknown(StrEnum):
     SEND = "send"
 
 
+class NewBrowser(StrEnum):
+    """What a passkey alone does in a browser that its binding was never used from."""
+
+    PROVE = "prove"
+    TELL = "tell"
+
+
 @dataclass(frozen=True)
 class Rate:
     """`limit` acts in each `per`."""
@@ -195,6 +202,7 @@ class Tries(Strict):
     `wrong_a_day` is counted for a customer over all new pairs, `wrong_in_all` for a pair since its last right answer:
     then typed codes are over for it until another method has proved the customer. The rates count wrong codes too:
     `bound` at one customer by whoever holds a handle bound to them, `message` those by direct message at one account;
+    `answered` counts codes that go back to an account that has written, each with tries of its own beside `message`;
     `by_handle`, `by_network` and `everybody` those of new pairs, by who tries. What they allow in a year is what
     `app.policy.odds` computes with.
     """
@@ -205,7 +213,8 @@ class Tries(Strict):
     wrong_a_day: int = 10
     wrong_in_all: int = 100
     bound: Pace = Rate(30, MONTH)
-    message: Pace = Rate(10, DAY)
+    message: Pace = Rate(8, DAY)
+    answered: Pace = Rate(15, MONTH)
     by_handle: Pace = Rate(20, DAY)
     by_network: Pace = Rate(60, HOUR)
     everybody: Pace = Rate(300, HOUR)
@@ -251,6 +260,7 @@ class Policy(Strict):
     methods: Methods = Methods()
     handles: Handles = Handles()
     step_up: frozenset[Method] = frozenset({Method.PASSKEY, Method.IDENTITY})
+    new_browser: NewBrowser = NewBrowser.PROVE
     needs: Needs = Needs()
     lifetimes: Lifetimes = Lifetimes()
     sessions: Sessions = Sessions()

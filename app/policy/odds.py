@@ -67,6 +67,8 @@ def ways(policy: Policy) -> list[Way]:
         found.append(Way(f"codes by {_or(sent)}, with the bound handle stolen", in_a_year(tries.bound), code, "bound"))
     if policy.handles.direct_message:
         found.append(Way("codes by direct message, at the handle", in_a_year(tries.message), code, "message"))
+        guesses = in_a_year(tries.answered) * tries.per_code
+        found.append(Way("codes that go back to an account that wrote", guesses, code, "answered, per_code"))
     return found
 
 

@@ -15,6 +15,10 @@ profile = "standard"
 # The methods that may raise the level of a room that is open. A typed code never may.
 step_up = ["passkey", "identity"]
 
+# A passkey alone, in a browser that its link was never used from: "prove" asks for the account as well, once; "tell"
+# lets it in. Either way the channel on file hears of the browser.
+new_browser = "prove"
+
 # The most that each proof of a customer gives; 0 switches it off.
 # 2: a typed code, which can be relayed. 3: strong authentication. 4: bound to a device, or a high digital identity.
 [methods]
@@ -76,7 +80,9 @@ wrong_a_day = 10
 wrong_in_all = 100
 # Wrong codes at a bound customer, by whoever holds the handle; wrong codes of direct messages at one account.
 bound = "30 a month"
-message = "10 a day"
+message = "8 a day"
+# Codes that go back to an account that has written to the bank, whatever strangers have guessed.
+answered = "15 a month"
 # Wrong codes at customers that one is not bound to: by one handle, from one network, by everybody together.
 by_handle = "20 a day"
 by_network = "60 an hour"

@@ -21,6 +21,10 @@ PROOFS: Final = {
     "identity_relay_resistant": "a sign-in whose acr is listed",
 }
 HANDLES: Final = {"sign_in": "signing in at the network", "direct_message": "a code by direct message"}
+NEW_BROWSER: Final = {
+    "prove": "does not open it in a browser never used for it before",
+    "tell": "opens it in any browser",
+}
 _PERIODS: Final = {HOUR: "an hour", DAY: "a day", MONTH: "a month"}
 _SPANS: Final = ((DAY, "day", "days"), (HOUR, "h", "h"), (MINUTE, "min", "min"), (timedelta(seconds=1), "s", "s"))
 
@@ -109,7 +113,8 @@ def _binding(policy: Policy) -> str:
     return (
         f"holds {spelt(lives.binding)}, with {policy.tries.authenticators} authenticator apps at most;"
         f" whoever comes back proves the handle anew after {spelt(lives.handle_again)},"
-        f" the customer after {spelt(lives.customer_again)}; after 'this was not me' it stays shut for"
+        f" the customer after {spelt(lives.customer_again)}; a passkey alone {NEW_BROWSER[policy.new_browser]};"
+        " after 'this was not me' it stays shut for"
         f" {spelt(lives.freeze)}"
     )
 
@@ -120,7 +125,8 @@ def _stranger(policy: Policy) -> str:
         f"has {tries.per_code} tries a code, {tries.codes_per_attempt} codes a try,"
         f" {tries.pair.in_a_row} wrong ones in a row, then waits {spelt(tries.pair.first_lock)}, doubling up to"
         f" {spelt(tries.pair.longest_lock)}; all of them together {tries.wrong_a_day} wrong ones a day at one customer"
-        f" and {spelt(tries.message)} at one account; {spelt(tries.by_handle)} by one handle, {spelt(tries.by_network)}"
+        f" and {spelt(tries.message)} at one account, beside {spelt(tries.answered)} codes that go back to an account"
+        f" that wrote; {spelt(tries.by_handle)} by one handle, {spelt(tries.by_network)}"
         f" from one network, {spelt(tries.everybody)} by everybody, at all customers that they are not bound to"
     )
 

@@ -22,7 +22,7 @@ from app.services import Services
 from app.sessions.dependencies import VisitorSession
 from app.web.entry_views import ports_of
 from app.web.facts import at_name, proof_facts
-from app.web.own_views import LookRow, MeansRow, OwnBinding, RevokeOwn
+from app.web.own_views import LookRow, MeansRow, OwnBinding
 from app.web.pages import Form, page, see_other, site_of
 from app.web.views import Ended
 
@@ -48,13 +48,9 @@ async def own_binding(request: Request, services: CurrentServices, session: Visi
 async def revoke(
     request: Request, services: CurrentServices, customer: CurrentCustomer, form: Form, now: Now
 ) -> Response:
-    """Undo the link; asks once more first. Everything that it opened ends, in this browser too."""
+    """Undo the link, with one tap on the page that says what it means. All that it opened ends, in this browser too."""
     if form.get("confirm") != "yes":
-        known = await _own(services, customer)
-        return page(
-            request,
-            RevokeOwn(site=site_of(request), now=now, handle=at_name(known.handle), network=_label(request, known)),
-        )
+        return see_other("/room/binding")
     await revoking.revoke_own(services, customer)
     return page(request, Ended(site=site_of(request), now=now, reason="revoked"))
 

@@ -1,7 +1,7 @@
 """The exact contexts of the customer's own view of the link: what is bound, who looked, taking it back.
 
 GET      /room/binding          OwnBinding
-POST     /room/binding/revoke   RevokeOwn; with confirm=yes Ended
+POST     /room/binding/revoke   Ended; without confirm=yes back to OwnBinding
 POST     /room/receipt          a zip to keep, or OwnBinding with `error`
 GET      /trust.json            the public keys that check receipts
 """
@@ -56,13 +56,3 @@ class OwnBinding(Page):
     session_ends: datetime
     older_hidden: bool
     trust_address: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RevokeOwn(Page):
-    """Asks once more before the link is undone; works without JavaScript."""
-
-    TEMPLATE = "customer/revoke.html"
-
-    handle: str
-    network: str

@@ -86,6 +86,12 @@ def test_every_threat_names_its_test() -> None:
     assert [row for row in rows if not re.search(r"\btest_\w+", row)] == []
 
 
+def test_every_threat_has_a_number_of_its_own_and_the_readme_counts_them() -> None:
+    rows = re.findall(r"^\| (T\d+[a-z]?) \|", (ROOT / "docs" / "threat-model.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(set(rows))
+    assert f"{len(rows)} threats" in (ROOT / "README.md").read_text("utf-8")
+
+
 def test_the_import_line_of_the_documents_is_the_one_that_is_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     line = next(contract for contract in contracts if contract["type"] == "layers" and "containers" not in contract)
@@ -95,3 +101,17 @@ def test_the_import_line_of_the_documents_is_the_one_that_is_checked() -> None:
         block for block in re.findall(r"```\w*\n(.*?)```", page, re.DOTALL) if "→" in block and "security" in block
     )
     assert [set(re.findall(r"\w+", part)) for part in written.split("→")] == checked
+
+
+def test_every_decision_stands_in_their_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    heads = [(path.name, path.read_text("utf-8").splitlines()[0]) for path in sorted(folder.glob("0*.md"))]
+    lines = [f"{int(name[:4])}. [{head.partition('. ')[2]}]({name})" for name, head in heads]
+    assert [line for line in (folder / "README.md").read_text("utf-8").splitlines() if line[:1].isdigit()] == lines
+
+
+def test_every_folder_of_the_application_stands_in_the_map() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    folders = [f"app/{path.parent.name}" for path in sorted((ROOT / "app").glob("*/__init__.py"))]
+    assert len(folders) > 15
+    assert [name for name in folders if f"`{name}`" not in page] == []

@@ -15,6 +15,7 @@ from app.demo.playing.http_client import Answer, Browser
 from app.demo.playing.steps_passkey import new_device
 from app.demo.playing.walking import step_up
 from app.demo.soft_passkey import PRESENT, SYNCED, SoftPasskey
+from app.web.browser_cookie import BROWSER_COOKIE
 from tests.attacks.town import Town, prove_handle
 
 RELAY: Final = "http://bank-esempio.localhost"
@@ -36,9 +37,12 @@ async def enrolled(town: Town) -> Device:
     return Device(key)
 
 
-async def at_the_link(town: Town, slug: str = "") -> tuple[Browser, Answer, str]:
-    """A fresh browser at Giulia's link, or another one; and where its passkey form goes."""
+async def at_the_link(town: Town, slug: str = "", *, known: bool = False) -> tuple[Browser, Answer, str]:
+    """A fresh browser at Giulia's link, or another one; and where its passkey form goes. `known`: hers, signed out."""
     browser, path = await town.bystander(), f"/c/{slug or town.giulia.slug}"
+    if known:
+        hers = town.people.giulia.jar.value("bank.localhost", BROWSER_COOKIE)
+        browser.jar.put("bank.localhost", BROWSER_COOKIE, hers or "")
     return browser, (await browser.open(f"{town.site('bank')}{path}")).expect(200), f"{path}/passkey"
 
 
@@ -72,12 +76,17 @@ async def browser_without_question(town: Town, device: Device) -> Answer:
 
 async def replayed_answer(town: Town, device: Device) -> Answer:
     """One that has opened her room, once more."""
-    hers, landing, action = await at_the_link(town)
+    hers, landing, action = await at_the_link(town, known=True)
     given = device.key.get(await hers.question(landing, action))
     assert (await hers.tapped(landing, action, given)).status == 303
     other, landing, action = await at_the_link(town)
     await other.question(landing, action)
     return await other.tapped(landing, action, given)
+
+
+async def browser_never_used(town: Town, device: Device) -> Answer:
+    """Her passkey, right in everything, where somebody else's computer has it too."""
+    return await tapped_with(town, device.key)
 
 
 async def relay_page(town: Town, device: Device) -> Answer:

@@ -134,6 +134,7 @@ GET /c/{slug}/handle                      401   ok  409  409  409  401
 GET /c/{slug}/handle/code                 401   ok  409  409  409  401
 GET /identity/{provider}/callback         403  403  403  403  403  403
 GET /not-me                                ok   ok   ok   ok   ok   ok
+GET /oauth/clients/{connector}.json       404  404  404  404  404  404
 GET /oauth/jwks.json                       ok   ok   ok   ok   ok   ok
 GET /privacy                               ok   ok   ok   ok   ok   ok
 GET /room                                 401  401  401   ok   ok  401

@@ -18,6 +18,7 @@ from app.binding import sweeping
 from app.binding.models import Binding
 from app.database import reading
 from app.demo.soft_passkey import SYNCED, SoftPasskey
+from app.web.browser_cookie import BROWSER_COOKIE
 from tests.app.binding.doors import PUBLIC
 from tests.app.binding.outside import Clock
 from tests.attacks.bank_in_process import BankInProcess, open_bank_in_process
@@ -60,8 +61,10 @@ async def registered(browser: BareBrowser) -> SoftPasskey:
     return key
 
 
-async def one_tap(bank: BankInProcess, path: str, key: SoftPasskey) -> None:
+async def one_tap(bank: BankInProcess, path: str, key: SoftPasskey, at_home: BareBrowser) -> None:
+    """In the browser that she used before, on another day."""
     browser = bank.browser()
+    browser.cookies[BROWSER_COOKIE] = at_home.cookies[BROWSER_COOKIE]
     question = json.loads((await browser.post(f"{path}/passkey/question")).body)
     back = await browser.post(f"{path}/passkey", {"answer": key.get(question)})
     assert back.header("location") == "/room", back.text
@@ -107,6 +110,6 @@ async def test_after_thousands_of_acts_of_strangers_a_bound_customer_and_a_first
     bank.clock.pass_by(minutes=16)
     await sweeping.sweep(bank.house.services)
     await unlocked(bank, at_home)
-    await one_tap(bank, path, key)
+    await one_tap(bank, path, key, at_home)
     assert (await bank.by_identity("marco", "C-1002", bank.browser("192.0.2.7"))).status == 200
     assert len(await bindings(bank)) == 2

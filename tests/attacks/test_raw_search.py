@@ -239,13 +239,14 @@ def of_the_cast(town: Town) -> set[str | bytes]:
     secrets: set[str | bytes] = {post.text for post in cast.posts(town.services.clock())}
     secrets |= {GREETING.format(name=one.first_name) for one in cast.CUSTOMERS}
     for one in cast.TOWN:
-        secrets |= {one.name, one.handle, one.first_name}
+        secrets |= {one.name, one.handle, one.first_name, one.fiscal_code}
     for customer in cast.CUSTOMERS:
         secrets |= {customer.customer_number, customer.phone, customer.phone[1:], customer.phone[3:], customer.email}
     for key in town.bank.staff:
         raw = key.totp_secret.reveal()
         secrets |= {key.password, raw, base64.b32encode(raw).decode()}
-    secrets |= {town.bank.sms_token, town.bank.identity_secret}
+    identities = town.bank.identities
+    secrets |= {town.bank.sms_token, identities.secret, identities.key.private_jwk()["d"]}
     secrets |= {one.token for one in town.desk.values()}
     return {secret for secret in secrets if len(secret) > 4}
 

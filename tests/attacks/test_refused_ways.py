@@ -67,6 +67,7 @@ TAPS: Final[dict[Callable[[Town, Device], Awaitable[Answer]], list[str]]] = {
     by_tap.foreign_browser: ["challenge"],
     by_tap.browser_without_question: [],
     by_tap.replayed_answer: ["challenge"],
+    by_tap.browser_never_used: ["new_browser"],
     by_tap.relay_page: ["origin"],
     by_tap.other_sites_passkey: ["rp_id"],
     by_tap.nobody_verified: ["not_verified"],

@@ -17,6 +17,7 @@ from app.binding import sweeping
 from app.database import reading, transaction
 from app.demo import cast
 from app.demo.bank import DemoBank
+from app.sessions.dependencies import VISITOR_COOKIE
 from app.sessions.models import Session
 from tests.journeys.people import Customer, Open, slug_of
 from tests.support.virtual_authenticator import VirtualAuthenticator, authenticator_of
@@ -74,21 +75,45 @@ async def reasons(demo: DemoBank) -> list[str]:
 async def test_made_at_l3_it_brings_its_owner_back_with_one_tap(demo: DemoBank, open_visit: Open, locale: str) -> None:
     giulia, slug = await in_the_room(demo, open_visit, cast.GIULIA, locale)
     await giulia.say("Torno domani con un tocco.")
-    key = await with_passkey(giulia)
+    await with_passkey(giulia)
     await giulia.look("own passkeys")
     await giulia.press("main a[href='/room']")
     await expect(giulia.page.locator(CREATE)).to_have_count(0)
 
-    later = await at_the_link(demo, open_visit, slug, await key.passkeys(), locale)
-    await later.look("landing with the way back")
-    await later.page.locator(RETURN).click()
-    await expect(later.page).to_have_url(re.compile("/room$"))
-    await later.expect_message("Torno domani con un tocco.")
-    await expect(later.page.locator(".meter-3")).to_have_count(1)
-    await later.look("room by passkey")
+    await giulia.page.context.clear_cookies(name=VISITOR_COOKIE)
+    await giulia.go("bank", f"/c/{slug}")
+    await giulia.look("landing with the way back")
+    await giulia.page.locator(RETURN).click()
+    await expect(giulia.page).to_have_url(re.compile("/room$"))
+    await giulia.expect_message("Torno domani con un tocco.")
+    await expect(giulia.page.locator(".meter-3")).to_have_count(1)
+    await giulia.look("room by passkey")
+
+
+async def test_on_a_new_device_a_tap_is_enough_once_the_account_was_proved_there(
+    demo: DemoBank, open_visit: Open
+) -> None:
+    giulia, slug = await in_the_room(demo, open_visit, cast.GIULIA)
+    await giulia.say("Domani scrivo dal computer.")
+    key = await with_passkey(giulia)
+    new = await at_the_link(demo, open_visit, slug, await key.passkeys())
+    await _refused(new)
+    assert (await reasons(demo))[-1] == "new_browser"
+    await new.begin(slug)
+    await new.sign_in_at_square(slug, f"@{cast.GIULIA.handle}", cast.GIULIA.square_id)
+    await new.page.locator(f"form[action='/c/{slug}/customer/passkey'] button").click()
+    await expect(new.page).to_have_url(re.compile(f"/c/{slug}/confirm$"))
+    await new.page.locator("input[name=accept]").check()
+    await new.press(f"form[action='/c/{slug}/confirm'] button[type=submit]")
+    await new.expect_message("Domani scrivo dal computer.")
     await giulia.page.reload()
     giulia.refused_with(401)
     await expect(giulia.page.locator("[data-messages]")).to_have_count(0)
+    await new.page.context.clear_cookies(name=VISITOR_COOKIE)
+    await new.go("bank", f"/c/{slug}")
+    await new.page.locator(RETURN).click()
+    await expect(new.page).to_have_url(re.compile("/room$"))
+    await expect(new.page.locator(".meter-3")).to_have_count(1)
 
 
 async def test_it_opens_the_locked_room_and_a_wrong_finger_does_not(demo: DemoBank, open_visit: Open) -> None:

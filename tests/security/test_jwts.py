@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -133,3 +133,10 @@ def test_ages_are_counted_from_the_time_given() -> None:
     assert verify(token, keys(), EXPECTED, NOW + timedelta(minutes=5))
     with pytest.raises(TokenRefused):
         verify(token, keys(), EXPECTED, NOW + timedelta(minutes=6))
+
+
+def test_a_time_that_counts_is_a_date_for_whoever_computes_with_it() -> None:
+    last = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+    assert datetime.fromtimestamp(claim_time({"exp": last}, "exp") or 0, UTC).year == 9999
+    with pytest.raises(TokenRefused, match="time"):
+        claim_time({"exp": last + 1}, "exp")

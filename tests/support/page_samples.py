@@ -276,7 +276,6 @@ def _own_pages() -> dict[str, Page]:
         "own-low": replace(
             own, level=2, created_at=None, means=(), looks=(), older_hidden=True, error="This is too long."
         ),
-        "own-revoke": own_views.RevokeOwn(site=SITE, now=NOW, handle="@giulia", network="Square"),
     }
 
 

@@ -67,7 +67,8 @@ STORY: Final[tuple[Step[Company], ...]] = (
     Step("Marco comes by digital identity (OpenID Connect): found by tax number, L3 at once", steps_eid.identified),
     Step("Giulia makes a passkey in her room; her phone hears of it", steps_passkey.made),
     Step(
-        "Giulia returns from another browser with one passkey tap; a made-up one opens nothing", steps_passkey.returned
+        "Giulia returns with one passkey tap; a made-up one opens nothing, nor hers in a browser never used for it",
+        steps_passkey.returned,
     ),
     Step("insider without the case: Luca can neither read, watch, write nor ask", steps_room.insider),
     Step("a card number from the customer is refused kindly and not stored", steps_room.card_number),

@@ -1,4 +1,4 @@
-"""A passkey: made in the room, and back with one tap from a browser that was never here."""
+"""A passkey: made in the room, and back with one tap from a browser that was used for it before."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from app.demo.playing.people import Company
 from app.demo.playing.steps_room import HELLO
 from app.demo.playing.walking import level_of
 from app.demo.soft_passkey import SoftPasskey
+from app.web.browser_cookie import BROWSER_COOKIE
 from security.encoding import b64url
 
 NO_ENTRY: Final = "This passkey does not open anything here"
@@ -41,7 +42,10 @@ async def made(company: Company) -> None:
 
 
 async def returned(company: Company) -> None:
-    """Another browser of hers opens the link: one tap, and the room is there at L3. A made-up passkey opens nothing."""
+    """Another day she opens the link: one tap, and the room is there at L3.
+
+    A made-up passkey opens nothing, nor does hers alone in a browser that she never used for it.
+    """
     link, giulia = company.story.link, company.giulia
     key = present(company.story.passkey, "Giulia has no passkey")
     action = f"{company.story.path}/passkey"
@@ -49,7 +53,12 @@ async def returned(company: Company) -> None:
     stranger.credential_id, stranger.user_handle = key.credential_id, key.user_handle
     refused = await company.passante.tap(await company.passante.open(link), action, stranger.get)
     require(refused.expect(403).says(NO_ENTRY), "the refusal is not the one for everybody")
+    known = present(giulia.jar.value("bank.localhost", BROWSER_COOKIE), "her browser is not known")
     giulia.jar = CookieJar()
+    elsewhere = await giulia.tap(await giulia.open(link), action, key.get)
+    require(elsewhere.expect(403).says(NO_ENTRY), "a tap alone opened her room in a browser never used before")
+    giulia.jar = CookieJar()
+    giulia.jar.put("bank.localhost", BROWSER_COOKIE, known)
     landing = (await giulia.open(link)).expect(200)
     room = (await giulia.go_on(await giulia.tap(landing, action, key.get), "/room")).expect(200)
     require(level_of(room) == 3 and room.says(HELLO), "one tap did not open her room at L3")

@@ -22,6 +22,7 @@ from app.database import reading
 from app.errors import Forbidden, NotFound
 from app.http.problems import install_problem_handlers
 from app.limits.models import GuessCounter
+from app.policy import odds
 from app.sessions import rules
 from app.sessions.service import Started
 from security import passwords, totp
@@ -151,6 +152,33 @@ async def test_of_a_hundred_guesses_at_once_five_are_evaluated(house: House) -> 
     evaluated = [one for one in reasons(await house.leaves("staff.refused")) if one == "code"]
     assert len(evaluated) == 5
     await refused(house)
+
+
+async def test_who_has_the_password_has_thirty_wrong_codes_a_month_whatever_comes_in_between(house: House) -> None:
+    await sign_in(house)
+    for number in range(service.WRONG_CODES.limit):
+        house.clock.pass_by(minutes=40)
+        wrong = f"{(int(code_of(house)) + 1) % 10**8:08d}"
+        await refused(house, code=wrong)
+        if number == 3:
+            house.clock.pass_by(minutes=1)
+            await sign_in(house)
+    house.clock.pass_by(minutes=40)
+    evaluated = reasons(await house.leaves("staff.refused")).count("code")
+    assert evaluated == service.WRONG_CODES.limit
+    await refused(house)
+    assert reasons(await house.leaves("staff.refused"))[-1] == "locked"
+    await sign_in(house, "bruno")
+    house.clock.pass_by(days=1)
+    await sign_in(house)
+    assert odds.in_a_year(service.WRONG_CODES) * totp.ACCEPTED_STEPS / 10**totp.DIGITS < 1e-5
+
+
+async def test_wrong_passwords_use_up_nobodys_codes(house: House) -> None:
+    for _ in range(service.WRONG_CODES.limit + 5):
+        await refused(house, password=WRONG)
+        house.clock.pass_by(minutes=31)
+    await sign_in(house)
 
 
 async def test_a_leaver_is_out_at_once_everywhere(house: House) -> None:

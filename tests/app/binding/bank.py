@@ -278,12 +278,14 @@ async def bound_by_sms(bank: Bank, name: str = "giulia", identifier: str = "C-10
     return bound
 
 
-async def bound_by_identity(bank: Bank, name: str = "giulia", number: str = "C-1001", slug: str | None = None) -> Bound:
+async def bound_by_identity(
+    bank: Bank, name: str = "giulia", number: str = "C-1001", slug: str | None = None, browser: str = "giulias-phone"
+) -> Bound:
     """The whole way in at L3: sign-in, then a redirect to the identity provider."""
     visitor = await bank.visit(slug or await bank.complaint(name))
     await visitor.sign_in(name)
     await visitor.identify(number)
-    bound = await visitor.confirm()
+    bound = await visitor.confirm(browser=browser)
     await bank.work()
     return bound
 

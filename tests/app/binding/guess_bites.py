@@ -13,9 +13,10 @@ from app.limits.errors import Locked
 from app.limits.models import GuessCounter
 from app.policy import Rate
 from tests.app.binding.bank import Bank, bound_by_sms, code_in, customer_of, last_code, wrong
-from tests.app.binding.outside import HOME
+from tests.app.binding.outside import HOME, SquareInbox
 from tests.app.binding.policy_bites import HOUR, MINUTE, at_the_customer_step, bites, rule
 from tests.app.binding.test_authenticators import enrol
+from tests.app.binding.test_write_first import Shy, switched
 from tests.support.policies import changed
 
 
@@ -140,6 +141,20 @@ async def an_accounts_codes_are_guessed_at_as_often_as_the_policy_says(bank: Ban
     again = await bank.visit(slug)
     await again.ask_direct_message()
     await again.type_handle_code(code_in(bank.messages.sent[-1][1]))
+
+
+@bites("tries.answered")
+async def who_writes_has_as_many_codes_beside_all_guesses_as_the_policy_says(bank: Bank) -> None:
+    rule(bank, {"tries.answered": Rate(1, 24 * HOUR), "tries.message": Rate(1, 24 * HOUR)})
+    place = Shy(bank, SquareInbox(), await bank.complaint())
+    switched(bank, place.inbox, accepts_unsolicited=False)
+    await place.writes()
+    for _ in range(2):
+        visitor = await place.waiting()
+        with pytest.raises(CodeWrong):
+            await visitor.type_handle_code(wrong(place.codes[-1]))
+    await place.waiting()
+    assert (len(place.codes), await bank.withheld()) == (2, ["closed"])
 
 
 @bites("tries.authenticators")

@@ -11,7 +11,7 @@ from tests.app.binding.bank import Bank
 from tests.app.binding.policy_bites import BITES
 
 ACTS = {act.__name__: act for act in BITES.values()}
-ELSEWHERE = {"methods.passkey", "methods.passkey_device_bound"}
+ELSEWHERE = {"methods.passkey", "methods.passkey_device_bound", "new_browser"}
 
 
 def test_every_figure_has_an_act_that_shows_it() -> None:

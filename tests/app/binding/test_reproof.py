@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.binding import account_watch, queries, reproof, revoking, step_up, sweeping, unlocking
-from app.binding.errors import AttemptOver, NotFinishedHere, ReproofNeeded
+from app.binding.errors import AttemptOver, CodeWrong, NotFinishedHere, ReproofNeeded
 from app.binding.models import Authenticator, Binding
 from app.binding.rules import Reproof
 from app.cases.queries import case_by_slug
@@ -15,7 +15,7 @@ from app.channels.ports import AccountNow, AccountState, ChannelUnavailable, Sub
 from app.conversations.models import Conversation
 from app.database import reading
 from app.sessions.models import Session
-from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, customer_of, finish_kyc
+from tests.app.binding.bank import Bank, bound_by_identity, bound_by_sms, code_in, customer_of, finish_kyc
 from tests.app.binding.outside import HOME, STRONG, person
 from tests.app.binding.test_rooms import idle_until_locked, reference_from, session_by
 from tests.app.binding.test_time_and_reads import AGENT
@@ -135,6 +135,59 @@ async def test_a_rename_that_comes_between_asking_and_answering_stops_the_step_u
     assert await bank.reasons() == ["reproof_needed"]
     room: Conversation = await bank.one(Conversation, bound.conversation_id)
     assert room.level == 2
+
+
+@pytest.mark.parametrize("state", [AccountState.GONE, AccountState.SUSPENDED])
+async def test_who_proved_an_account_before_it_went_cannot_confirm_it_afterwards(
+    bank: Bank, state: AccountState
+) -> None:
+    slug = await bank.complaint()
+    bound = await bound_by_identity(bank, slug=slug)
+    thief = await bank.visit(slug)
+    await thief.sign_in()
+    other = await bank.visit(await bank.complaint("marco"))
+    await other.sign_in("marco")
+    await account_watch.account_seen(bank.services, person("giulia"), AccountNow(state))
+    with pytest.raises(AttemptOver):
+        await thief.identify()
+    with pytest.raises(AttemptOver):
+        await thief.confirm()
+    assert await needed(bank, bound.binding_id) == Reproof(state.value)
+    assert [leaf["data"] for leaf in await bank.leaves("attempt.cancelled")] == [{"reason": state.value}]
+    await other.identify("C-1002")
+    await other.confirm()
+    bank.clock.pass_by(minutes=1)
+    assert (await bound_by_identity(bank, slug=slug)).binding_id == bound.binding_id
+    assert await needed(bank, bound.binding_id) is None
+
+
+async def test_a_confirmation_page_left_open_while_the_account_went_confirms_nothing(bank: Bank) -> None:
+    slug = await bank.complaint()
+    bound = await bound_by_sms(bank, slug=slug)
+    thief = await bank.visit(slug)
+    await thief.sign_in()
+    await thief.identify()
+    await account_watch.account_seen(bank.services, person("giulia"), AccountNow(AccountState.GONE))
+    with pytest.raises(AttemptOver):
+        await thief.confirm()
+    assert await needed(bank, bound.binding_id) == Reproof.GONE
+
+
+async def test_a_code_that_was_sent_before_the_account_went_is_right_no_longer(bank: Bank) -> None:
+    slug = await bank.complaint()
+    bound = await bound_by_sms(bank, slug=slug)
+    thief, other = await bank.visit(slug), await bank.visit(await bank.complaint("marco"))
+    await thief.ask_direct_message()
+    sent = code_in(bank.messages.sent[-1][1])
+    await other.ask_direct_message("@marco")
+    await account_watch.account_seen(bank.services, person("giulia"), AccountNow(AccountState.SUSPENDED))
+    with pytest.raises(CodeWrong):
+        await thief.type_handle_code(sent)
+    await other.type_handle_code(code_in(bank.messages.sent[-1][1]))
+    assert await needed(bank, bound.binding_id) == Reproof.SUSPENDED
+    bank.clock.pass_by(minutes=1)
+    await thief.ask_direct_message()
+    await thief.type_handle_code(code_in(bank.messages.sent[-1][1]))
 
 
 async def test_another_persons_account_changes_nothing(bank: Bank) -> None:

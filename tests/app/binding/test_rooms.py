@@ -292,6 +292,15 @@ async def test_an_unlocked_session_keeps_its_absolute_limit(bank: Bank) -> None:
     assert (await bank.one(Session, bound.session_id)).expires_at == before
 
 
+async def test_an_l2_session_that_is_unlocked_at_l3_lives_no_longer_than_an_l3_session(bank: Bank) -> None:
+    bound = await bound_by_sms(bank)
+    await idle_until_locked(bank, bound)
+    leave = await unlocking.begin_unlock(bank.services, bank.ports, session_id=bound.session_id, provider="kyc")
+    await finish_kyc(bank, bound.session_id, leave, f"C-1001 {STRONG}")
+    session = await bank.one(Session, bound.session_id)
+    assert (session.level, session.expires_at) == (3, bank.clock() + bank.services.policy.sessions.level_3.absolute)
+
+
 async def test_an_unlock_needs_the_locked_session_itself(bank: Bank) -> None:
     bound = await bound_by_sms(bank)
     await idle_until_locked(bank, bound)

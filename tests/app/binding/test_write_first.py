@@ -24,10 +24,14 @@ from app.channels.ports import (
     Visibility,
 )
 from app.notifications.models import OutboxRow
+from app.policy import Rate
 from tests.app.binding.bank import Bank, Visitor, code_in, wrong
 from tests.app.binding.outside import SquareInbox, person
 from tests.app.binding.planting import plant
+from tests.support.policies import changed
 from tests.support.square import SquareStandIn, public_post
+
+DAY = timedelta(days=1)
 
 
 @dataclass
@@ -177,6 +181,69 @@ async def test_what_strangers_used_up_does_not_keep_the_account_from_its_code(ba
     await place.writes()
     assert len(place.codes) == 6
     await _type_any(owner, place.codes)
+
+
+async def test_strangers_who_wait_with_the_owner_and_guess_do_not_spoil_the_owners_code(shy: Shy) -> None:
+    """Their codes were sent too, so each of them has five tries: the owner's own still counts."""
+    strangers = [await shy.waiting(f"198.51.{number}.0/24") for number in range(2)]
+    owner = await shy.waiting()
+    await shy.writes()
+    assert len(shy.codes) == 3
+    for stranger in strangers:
+        for _ in range(5):
+            with pytest.raises(CodeWrong):
+                await stranger.type_handle_code("00000000")
+    await _type_any(owner, shy.codes)
+    assert await owner.state() == State.HANDLE_OK
+
+
+async def test_what_strangers_have_guessed_does_not_keep_who_writes_from_a_code(bank: Bank) -> None:
+    inbox = SquareInbox()
+    switched(bank, inbox, accepts_unsolicited=True)
+    place = Shy(bank, inbox, await bank.complaint())
+    for _ in range(2):
+        stranger = await place.waiting()
+        for _ in range(5):
+            with pytest.raises(CodeWrong):
+                await stranger.type_handle_code(wrong(place.codes[-1]))
+    owner = await place.waiting("198.51.100.0/24")
+    assert (len(place.codes), await bank.withheld()) == (2, ["closed"])
+    await place.writes()
+    await owner.type_handle_code(place.codes[-1])
+    assert await owner.state() == State.HANDLE_OK
+
+
+async def test_a_stranger_of_one_network_uses_up_one_code_of_a_message_and_not_all(shy: Shy) -> None:
+    shy.bank.services.policy = changed({"tries.answered": Rate(2, timedelta(days=30)), "tries.message": Rate(3, DAY)})
+    await shy.writes()
+    for _ in range(3):
+        stranger = await shy.waiting("198.51.100.0/24")
+        for _ in range(5):
+            with pytest.raises(CodeWrong):
+                await stranger.type_handle_code(wrong(shy.codes[-1]))
+    owner = await shy.waiting()
+    sent = len(shy.codes)
+    await shy.writes()
+    await _type_any(owner, shy.codes[sent:])
+
+
+async def test_codes_that_go_back_are_so_many_a_month_and_a_right_one_does_not_count(shy: Shy) -> None:
+    shy.bank.services.policy = changed({"tries.answered": Rate(2, timedelta(days=30)), "tries.message": Rate(1, DAY)})
+    for _ in range(4):
+        owner = await shy.waiting()
+        await shy.writes()
+        await owner.type_handle_code(shy.codes[-1])
+        shy.bank.clock.pass_by(minutes=10)
+    for _ in range(3):
+        shy.bank.clock.pass_by(minutes=10)
+        stranger = await shy.waiting()
+        await shy.writes()
+        with pytest.raises(CodeWrong):
+            await stranger.type_handle_code(wrong(shy.codes[-1]))
+    sent = len(shy.codes)
+    await shy.waiting()
+    await shy.writes()
+    assert (len(shy.codes), (await shy.bank.withheld())[-1]) == (sent, "closed")
 
 
 async def _type_any(visitor: Visitor, codes: list[str]) -> None:

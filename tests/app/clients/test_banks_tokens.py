@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from app.actors import SYSTEM, Role
 from app.agents import service as agents
 from app.agents.models import AccessToken
+from app.agents.ports import LocalSignIn
 from app.clients import service
 from app.outbound import OutboundFailed
+from app.provisioning import service as provisioning
+from app.provisioning.rules import Person, ProvisioningPorts
 from app.sessions.models import Session
 from security.encoding import b64url, unb64url
 from security.jwts import SigningKey, VerificationKeys
@@ -131,6 +135,19 @@ async def test_a_token_of_nobody_we_know_is_refused(door: Door, crm: SigningKey,
     before = len(await door.house.all(Session))
     assert await door.status(door.banks_token(**changes)) == 401
     assert len(await door.house.all(Session)) == before
+
+
+async def test_a_name_at_the_banks_issuer_does_not_open_an_account_that_is_sealed_for_emergencies(door: Door) -> None:
+    """Whoever may choose a name there would be administrator here: without a mail, and as if signed in just now."""
+    door.app.state.local_sign_in = LocalSignIn(sealed=True, tell="compliance@bank.example")
+    before = len(await door.house.all(Session))
+    assert await door.status(door.banks_token(preferred_username="ada")) == 401
+    assert len(await door.house.all(Session)) == before
+    hired, _ = await door.house.act(
+        lambda db: provisioning.create(db, SYSTEM, ProvisioningPorts("", default_role=Role.AGENT), Person("nuova.desk"))
+    )
+    me = await door.get("/staff/me", door.banks_token(preferred_username="nuova.desk"))
+    assert me.json()["id"] == str(hired.id)
 
 
 async def test_a_new_key_of_the_issuer_is_found_and_one_of_a_stranger_is_not(door: Door, thief: SigningKey) -> None:

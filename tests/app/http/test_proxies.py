@@ -50,6 +50,9 @@ async def test_only_a_listed_proxy_may_say_who_is_asking(
     [
         ("203.0.113.77", "203.0.113.0/24"),
         ("2001:db8:1:2ff:3::4", "2001:db8:1:200::/56"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("::ffff:cb00:714d", "203.0.113.0/24"),
+        ("fe80::1%eth0", "fe80::/56"),
         ("testclient", "unknown"),
         ("", "unknown"),
     ],

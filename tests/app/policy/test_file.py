@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.permissions import Level
-from app.policy import Method, Policy, Profile, Rate, Unknown
+from app.policy import Method, NewBrowser, Policy, Profile, Rate, Unknown
 from app.policy.file import POLICY_FILE, PolicyUnreadable, load_policy, policy_from
 from app.policy.sense import contradictions, figures
 from app.policy.template import TEMPLATE
@@ -44,6 +44,7 @@ def test_the_commented_brand_is_one_that_can_be_switched_on() -> None:
     [
         ('profile = "asvs-3"', "profile", Profile.ASVS_3),
         ("step_up = []", "step_up", frozenset()),
+        ('new_browser = "tell"', "new_browser", NewBrowser.TELL),
         ("[methods]\nsms = 0", "methods.sms", Level.L0),
         ('[lifetimes]\nattempt = "45 s"', "lifetimes.attempt", timedelta(seconds=45)),
         ('[lifetimes]\nbinding = "1 day"', "lifetimes.binding", timedelta(days=1)),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.permissions import Level
-from app.policy import Brand, Method, Policy, Profile, Rate, Unknown, odds
+from app.policy import Brand, Method, NewBrowser, Policy, Profile, Rate, Unknown, odds
 from app.policy.sense import figures
 from app.policy.words import explanation
 from tests.support.policies import changed
@@ -30,8 +30,8 @@ def another(value: Any) -> Any:
             return value + 7
         case Profile():
             return Profile.ASVS_3
-        case Unknown():
-            return Unknown.SEND
+        case NewBrowser() | Unknown():
+            return next(one for one in type(value) if one != value)
         case frozenset():
             return frozenset[Any]()
     return {"mastodon": Brand(methods=frozenset({Method.TOTP}))}
