@@ -48,6 +48,7 @@ class HeldAnswer:
     """An answer that waits for a step-up, as its author sees it."""
 
     message_id: UUID
+    sender_id: UUID
     data_class: str
     text: str
     sent_at: datetime
@@ -192,7 +193,10 @@ async def held_answers(db: AsyncSession, room: Conversation) -> list[HeldAnswer]
             .order_by(Message.sent_at, Message.id)
         )
     ).scalars()
-    return [HeldAnswer(row.id, row.data_class, await message_text(db, row), row.sent_at, row.state) for row in rows]
+    return [
+        HeldAnswer(row.id, row.sender_id, row.data_class, await message_text(db, row), row.sent_at, row.state)
+        for row in rows
+    ]
 
 
 async def waiting_answers(db: AsyncSession, conversation_id: UUID) -> list[tuple[str, datetime]]:

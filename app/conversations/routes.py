@@ -73,6 +73,7 @@ async def read_messages(
             held=[
                 HeldOut(
                     id=one.message_id,
+                    sender_id=one.sender_id,
                     data_class=one.data_class,
                     text=one.text,
                     sent_at=one.sent_at,

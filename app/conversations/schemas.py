@@ -51,6 +51,7 @@ class HeldOut(BaseModel):
     """An answer that waits, or expired unseen."""
 
     id: UUID
+    sender_id: UUID
     data_class: str
     text: str
     sent_at: datetime

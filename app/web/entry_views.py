@@ -112,6 +112,13 @@ def identity_methods(request: Request, brand: str, *, step_up: bool = False) -> 
     )
 
 
+def _somebodys(official: str) -> str:
+    """How an account looks at the bank's network: the bank's own, with a person's name in place of the bank's."""
+    name = official.lstrip("@")
+    own = min((name.partition(mark)[0] for mark in "@."), key=len)
+    return f"@mariorossi{name.removeprefix(own)}"
+
+
 def handle_choice(
     request: Request, now: datetime, slug: str, view: AttemptView, *, form: Form | None = None, error: str = ""
 ) -> HandleChoice:
@@ -121,7 +128,7 @@ def handle_choice(
         ConnectorChoice(
             name=one.name,
             label=one.label,
-            example=f"@{one.official_handle}",
+            example=_somebodys(one.official_handle),
             methods=tuple(way.value for way in ports.handle_methods(policy_of(request), one)),
             write_first=not one.accepts_unsolicited,
         )
@@ -207,4 +214,5 @@ def confirmation(request: Request, now: datetime, slug: str, view: AttemptView, 
         kind=cast("MethodKind", "identity" if view.provider else view.customer_method),
         identifier=view.identifier,
         provider=provider,
+        valid_until=now + policy_of(request).lifetimes.binding,
     )

@@ -53,7 +53,7 @@ async def room_panel(
     read_by_customer = await other_sides_mark(db, room.id, staff)
     messages = messages_of(read.entries, side="agent", names=names, read_by_other=read_by_customer, customer=handle)
     binding = await _binding(db, staff, room)
-    waiting = [_held_message(one) for one in await rooms.held_answers(db, room)]
+    waiting = [_held_message(one, names) for one in await rooms.held_answers(db, room)]
     return replace(
         outline_panel(services_of(db).policy, room),
         state=_state(read),
@@ -110,10 +110,11 @@ async def _customer(db: AsyncSession, room: Conversation) -> str:
     return (await known_customers.of_binding(services_of(db), binding)).name if binding is not None else ""
 
 
-def _held_message(one: Waiting) -> Message:
+def _held_message(one: Waiting, names: Mapping[UUID, str]) -> Message:
     return Message(
         number=0,
         author="bank",
+        name=names.get(one.sender_id, ""),
         at=one.sent_at,
         text=one.text,
         mine=True,

@@ -237,7 +237,7 @@ class Confirm(CasePage):
     kind: MethodKind
     identifier: str = ""
     provider: str = ""
-    valid_until: datetime | None = None
+    valid_until: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

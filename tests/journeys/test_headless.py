@@ -18,7 +18,7 @@ from app.demo.playing.raw_search import forms_of
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 150
-TITLES = [step.title for step in (*script.STORY, *script.AFTERWARDS)]
+TITLES = [*(step.title for step in script.STORY), *(step.title for step in script.AFTERWARDS)]
 BROKEN = """
 import sys
 from dataclasses import replace

@@ -293,7 +293,7 @@ def _public_pages() -> dict[str, Page]:
             site=replace(SITE, demo=False), now=NOW, controller="Banca Esempio S.p.A., Milano"
         ),
         "problem": problem,
-        "problem-busy": replace(problem, status=503, retry_after=3, reference="req-0193"),
+        "problem-busy": replace(problem, status=503, error="", retry_after=3, reference="req-0193"),
         "problem-bug": replace(problem, status=500, error="", reference="req-0194"),
         "problem-desk": replace(problem, status=422, staff_door=True),
         "signin-refused": views.SignInRefused(site=SITE, now=NOW),

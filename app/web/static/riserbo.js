@@ -25,7 +25,15 @@ function swapRegion(old, fresh) {
   old.replaceWith(copy);
 }
 
+function showStanding(fresh) { // what the form says of each kind of answer; the form itself keeps what was typed
+  const old = document.querySelector(`[data-class-state="${fresh.dataset.classState}"]`);
+  if (!old) return;
+  old.textContent = fresh.textContent;
+  old.closest("label").classList.toggle("above", fresh.closest("label").matches(".above"));
+}
+
 async function look(address) {
+  const waited = document.querySelector(".step-up") !== null;
   const answer = await fetchPage(address);
   const here = new URL(address, location.href);
   const moved = new URL(answer.responseURL || here).pathname !== here.pathname;
@@ -42,6 +50,8 @@ async function look(address) {
   for (const item of all("[data-messages] > [data-n]", answer.response)) {
     if (list && !list.querySelector(`[data-n="${item.dataset.n}"]`)) list.append(document.importNode(item, true));
   }
+  all("[data-class-state]", answer.response).forEach(showStanding);
+  if (!waited && document.querySelector(".room .step-up")) showLast();
   if (answer.response.title) document.title = answer.response.title;
 }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import axe_playwright_python
 import pytest
+from playwright.async_api import expect
 
 from app.web.rendering import STATIC, render
 from app.web.views import HeldAnswer, Page, Room
@@ -129,7 +130,7 @@ async def test_sent_message_leaves_the_page_standing_and_gets_a_new_key(browser:
         await visit.page.goto(ANSWERS)
         await visit.page.fill("#text", "Grazie, à presto")
         await visit.page.click("form[data-send] button")
-        await visit.page.wait_for_function("document.querySelector('#text').value === ''")
+        await expect(visit.page.locator("#text")).to_have_value("")  # wait_for_function polls by eval: refused here
         assert site.sent == ["idempotency_key=018f-key&text=Grazie%2C+%C3%A0+presto"]
         assert await visit.page.input_value("[name=idempotency_key]") != "018f-key"
         assert visit.problems == []
@@ -164,6 +165,35 @@ async def test_look_event_brings_the_changed_parts_of_the_page(
         await visit.page.route("**/events*", lambda route: _change_then(route, site, changed()))
         await visit.page.goto(ANSWERS)
         await visit.page.wait_for_selector(shown)
+        assert visit.problems == []
+
+
+async def test_an_answer_that_starts_to_wait_is_brought_into_sight(browser: Browser) -> None:
+    waiting = room(held=HeldAnswer(count=1, level=3, expires_at=NOW))
+    site = Site(room(), stream=event("look", {}, 6))
+    async with visiting(browser, site, 360) as visit:
+        await visit.page.route("**/events*", lambda route: _change_then(route, site, waiting))
+        await visit.page.goto(ANSWERS)
+        await expect(visit.page.locator(".step-up")).to_be_in_viewport(ratio=1)
+        composer = await visit.page.locator(".composer").bounding_box()
+        box = await visit.page.locator(".step-up").bounding_box()
+        assert composer
+        assert box
+        assert box["y"] + box["height"] <= composer["y"]
+        assert visit.problems == []
+
+
+async def test_the_desk_sees_at_once_what_a_proof_opened_and_keeps_what_was_typed(browser: Browser) -> None:
+    samples = page_samples()
+    site = Site(samples["case"], "en", stream=event("look", {}, 6))
+    async with visiting(browser, site, 1280) as visit:
+        await visit.page.route("**/events*", lambda route: _change_then(route, site, samples["case-strong"]))
+        await visit.page.goto("http://bank.localhost/cases/1", wait_until="commit")
+        await visit.page.fill("#say-text", "Sto scrivendo")
+        state = visit.page.locator("[data-class-state=account]")
+        await expect(state).to_have_text("readable now")
+        await expect(visit.page.locator(".class-choice.above")).to_have_count(1)
+        assert await visit.page.input_value("#say-text") == "Sto scrivendo"
         assert visit.problems == []
 
 

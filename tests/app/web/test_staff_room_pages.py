@@ -59,7 +59,9 @@ async def test_answer_above_the_level_is_held_and_shown_as_held(desk: Desk) -> N
     assert answer.headers["location"] == f"/cases/{case.id}?said=message_held"
     html = await window.see(answer.headers["location"])
     assert "1 answer held" in html
-    assert STORNO in html
+    waiting = html[html.index("held-list") :].split("</ol>")[0]
+    assert STORNO in waiting
+    assert "Anna" in waiting
     assert "held until level 3" in html
     assert len(await desk.events("message.held")) == 1
 
