@@ -320,7 +320,8 @@ def _wait_until_ready(server: subprocess.Popen[bytes], pid_file: Path, log: Path
 
 def _says_ready(pid_file: Path, pid: int) -> bool:
     """Whether this very process is ready: one that was killed leaves its file behind."""
-    if not pid_file.exists():
+    try:
+        lines = pid_file.read_text().splitlines()
+    except FileNotFoundError:
         return False
-    lines = pid_file.read_text().splitlines()
     return bool(lines) and lines[0] == str(pid) and "ready" in lines[-1]

@@ -38,7 +38,7 @@ class LoopbackTransport(httpx2.AsyncHTTPTransport):
         if not is_loopback(request.url.host):
             request.url = request.url.copy_with(host=LOOPBACK)
         for _ in range(TRIES):
-            response = await super().handle_async_request(request)
+            response = await self._answer(request)
             told = response.headers.get("retry-after", "")
             if response.status_code != BUSY or not told.isdecimal():
                 break
@@ -46,6 +46,15 @@ class LoopbackTransport(httpx2.AsyncHTTPTransport):
             await response.aclose()
             await asyncio.sleep(min(int(told), LONGEST_PAUSE))
         return response
+
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        """What browsers do where a connection breaks before the answer: a GET is asked once more (RFC 9110, 9.2.2)."""
+        try:
+            return await super().handle_async_request(request)
+        except (httpx2.ReadError, httpx2.RemoteProtocolError):
+            if request.method != "GET":
+                raise
+            return await super().handle_async_request(request)
 
 
 def new_client() -> httpx2.AsyncClient:
