@@ -313,7 +313,7 @@ def _case_pages() -> dict[str, Page]:
     return {
         "case": CASE,
         "case-renamed": replace(CASE, rooms=(renamed,)),
-        "case-taken-back": replace(CASE, rooms=(replace(PANEL, state="closed", held=None, taken_back=True),)),
+        "case-taken-back": replace(CASE, rooms=(replace(PANEL, state="closed", level=0, may_say=(), customer="", present=False, held=None, taken_back=True),)),
         "case-new": replace(new, may_claim=True, may_work=False, may_transfer=False, composer=None),
         "case-blocked": replace(new, status="claimed", blocked=(replace(BLOCKED, block=UUID(int=8)),), composer=replace(COMPOSER, text=BLOCKED.text)),
         "case-warned": replace(new, status="claimed", composer=replace(COMPOSER, draft=WARNED, text=WARNED.text)),

@@ -105,7 +105,10 @@ function showSeen(number) {
 function showLast() {
   const box = page.querySelector(".messages");
   if (box.scrollHeight > box.clientHeight + 1) box.scrollTop = box.scrollHeight;
-  else if (page.matches(".room")) (page.querySelector(".step-up") || box.lastElementChild).scrollIntoView({ block: "end" });
+  else if (page.matches(".room")) {
+    const end = page.querySelector(".step-up") || page.querySelector("[data-seen]:not([hidden])") || box;
+    end.scrollIntoView({ block: "end" });
+  }
 }
 
 let live = () => false;
