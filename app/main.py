@@ -30,7 +30,7 @@ from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
 from app.conversations.committing import lane_of
 from app.conversations.routes import router as conversation_routes
-from app.database import create_engines
+from app.database import create_engines, dispose
 from app.directory.csv_file import CsvDirectory
 from app.directory.http_service import HttpDirectory
 from app.directory.port import CustomerDirectory
@@ -116,8 +116,7 @@ class Installation:
                     await self.services.delivery.drain()
         if self.services.lane is not None:
             await self.services.lane.stop()
-        for engine in self.engines:
-            await engine.dispose()
+        await dispose(*self.engines)
 
 
 def outbound_from(settings: Settings) -> OutboundClient:
