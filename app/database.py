@@ -6,6 +6,7 @@ leaf of their latest act; triggers refuse an UPDATE that keeps the leaf, and any
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.pool import QueuePool
 
 from app import sqlite_driver
 from app.errors import RiserboError, Unavailable
@@ -271,6 +273,25 @@ def _sqlite_engine(url: str, *, read_only: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+_LOOKS: Final = 100
+_BETWEEN_LOOKS: Final = 0.01
+
+
+async def dispose(*engines: AsyncEngine) -> None:
+    """Close all connections.
+
+    A pool forgets what is out when it is disposed of, and a session whose task was cancelled gives its connection back
+    a moment after that: so the last ones are waited for.
+    """
+    for engine in engines:
+        pool = engine.pool
+        for _ in range(_LOOKS):
+            if not isinstance(pool, QueuePool) or not pool.checkedout():
+                break
+            await asyncio.sleep(_BETWEEN_LOOKS)
+        await engine.dispose()
 
 
 def upsert(db: AsyncSession, model: type[Base]) -> postgresql.Insert | sqlite.Insert:

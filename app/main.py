@@ -28,7 +28,7 @@ from app.compliance.ports import CompliancePorts
 from app.compliance.routes import router as compliance_routes
 from app.conversations.committing import lane_of
 from app.conversations.routes import router as conversation_routes
-from app.database import create_engines
+from app.database import create_engines, dispose
 from app.handover.ports import HandoverPorts
 from app.handover.routes import router as handover_routes
 from app.http.access_log import AccessLog
@@ -108,8 +108,7 @@ class Installation:
                     await self.services.delivery.drain()
         if self.services.lane is not None:
             await self.services.lane.stop()
-        for engine in self.engines:
-            await engine.dispose()
+        await dispose(*self.engines)
 
 
 def check_ready(settings: Settings, parts: Parts) -> None:

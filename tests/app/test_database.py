@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from app.actors import SYSTEM
 from app.agents.models import StaffAccount
@@ -22,7 +22,7 @@ from app.audit.service import record
 from app.cases.models import Case, Post
 from app.channels.models import ChannelCursor
 from app.conversations.models import Conversation, Message
-from app.database import after_commit, before_commit, reading, transaction
+from app.database import after_commit, before_commit, dispose, reading, transaction
 from app.errors import Conflict, RiserboError, Unavailable
 from app.http.dependencies import Db
 from app.http.problems import install_problem_handlers
@@ -290,3 +290,14 @@ async def test_a_refusal_after_a_record_is_no_half_act(house: House) -> None:
         await house.act(half)
     assert await names(house) == []
     assert await house.leaves(stream="s") == []
+
+
+async def test_the_end_waits_for_a_connection_that_is_just_coming_back(house: House) -> None:
+    engine = create_async_engine(house.services.read_engine.url, pool_size=1)
+    connection = await engine.connect()
+    await connection.execute(text("SELECT 1"))
+    ending = asyncio.create_task(dispose(engine))
+    await asyncio.sleep(0.05)
+    assert not ending.done()
+    await connection.close()
+    await asyncio.wait_for(ending, 5)

@@ -40,7 +40,7 @@ from app.channels.ports import Connector
 from app.conversations import service as rooms
 from app.conversations.committing import Posted, lane_of
 from app.conversations.posting import post_message
-from app.database import Base, create_engines, reading, transaction
+from app.database import Base, create_engines, dispose, reading, transaction
 from app.handover.ports import HandoverPorts
 from app.ids import new_id
 from app.outbound import OutboundClient
@@ -327,8 +327,7 @@ async def _services(urls: DatabaseUrls, kek: Path, clock: Any) -> AsyncIterator[
     try:
         yield Services(engines[0], engines[1], Vault(KeyFile(kek), engines[2], clock), OutboundClient(), clock), engines
     finally:
-        for engine in engines:
-            await engine.dispose()
+        await dispose(*engines)
 
 
 @contextlib.asynccontextmanager

@@ -44,7 +44,7 @@ from app.channels.ports import (
     ArrivedPost,
     Connector,
 )
-from app.database import create_engines, reading, transaction
+from app.database import create_engines, dispose, reading, transaction
 from app.notifications.senders import Senders
 from app.notifications.service import Work, claim
 from app.outbound import OutboundClient
@@ -345,5 +345,4 @@ async def open_bank(urls: DatabaseUrls, folder: Path) -> AsyncIterator[Bank]:
     try:
         yield Bank(services, clock, sign_in, messages, phone, directory, kyc, ports)
     finally:
-        for engine in (write, read, key_engine, key_reader):
-            await engine.dispose()
+        await dispose(write, read, key_engine, key_reader)
