@@ -45,6 +45,11 @@ class MastodonTown:
         self.newest[person.handle] = {"id": made["id"], "url": made["url"]}
 
 
+def login_of(person: Townsperson) -> str:
+    """The person's name on a server: snac takes letters, digits and the low line only."""
+    return person.handle.replace(".", "_")
+
+
 def wording(text: str) -> str:
     """A text of the story with the bank's account as servers write it to each other."""
     return text.replace(f"@{cast.BANK_HANDLE}", f"@{cast.BANK_HANDLE}@{BANKS_ADDRESS}")
@@ -53,10 +58,13 @@ def wording(text: str) -> str:
 @asynccontextmanager
 async def mastodon_town(folder: Path, program: Path) -> AsyncIterator[MastodonTown]:
     """Two servers, everybody's accounts, and what was said before the bank listens. Raises `NoSnac`."""
-    with snac_pair(program, folder, [cast.BANK_HANDLE], [one.handle for one in PLAYING]) as pair:
+    with snac_pair(program, folder, [cast.BANK_HANDLE], [login_of(one) for one in PLAYING]) as pair:
         async with new_client() as client:
             bank, customers = pair.bank, pair.customers
-            people = {name: Account(customers.url, name, word, client) for name, word in customers.passwords.items()}
+            people = {
+                one.handle: Account(customers.url, login_of(one), customers.passwords[login_of(one)], client)
+                for one in PLAYING
+            }
             own = Account(bank.url, cast.BANK_HANDLE, bank.passwords[cast.BANK_HANDLE], client)
             town = MastodonTown(pair, own, people)
             await _said_before(town)
@@ -104,7 +112,7 @@ def mastodon_network(town: MastodonTown) -> Founding:
             address=town.pair.customers.url,
             hosts=town.pair.http_hosts,
             connect=connect,
-            profile=lambda person: f"{town.pair.customers.url}/{person.handle}",
+            profile=lambda person: f"{town.pair.customers.url}/{login_of(person)}",
         )
 
     return founding

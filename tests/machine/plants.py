@@ -246,7 +246,9 @@ def passkey_of_another_binding() -> Planted:
 
 
 def passkey_from_any_link() -> Planted:
-    async def anywhere(_db: AsyncSession, _attempt: Attempt, weighed: Weighed, _now: datetime) -> Weighed:
+    async def anywhere(
+        _db: AsyncSession, _attempt: Attempt, weighed: Weighed, _now: datetime, _browser: str | None
+    ) -> Weighed:
         return weighed
 
     return patch.object(returning, "_addressed", anywhere)

@@ -8,14 +8,11 @@ import time
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from app import key_files
-from tests.crashes.rig import HEAVY
 from tests.processes.town import Town, started
 from tests.support.ledger import Place
 
-pytestmark = pytest.mark.xdist_group(HEAVY)
 SOON = 1.0
 
 

@@ -52,7 +52,7 @@ NO_DIFFERENCE: Final = {
         "how often keys are asked for: tests/app/oauth/test_server.py",
     ),
     "app.oauth.client: metadata.binds_tokens, always": "how userinfo is asked for",
-    "app.oauth.client: await self._post(metadata.revoke, {'token': token}, now), not called": "gives a token back",
+    "app.oauth.client: await self._post(metadata.revoke, {'token': token}, now, key=bound_to), not called": "gives a token back",
     "app.binding.openid_provider: await self.client.revoke(tokens, answer.now), not called": "gives tokens back",
     "app.binding.openid_provider: await self.client.server.checked(lambda keys: keys, now), not called": "the doctor's",
     "app.binding.openid_provider: only not there, without not there": "the doctor's",

@@ -66,6 +66,8 @@ class ScriptedProvider:
     told: dict[str, Any] = field(default_factory=dict)
     signs_userinfo: bool = False
     dpop_nonce: str = ""
+    demands_nonces: bool = False
+    """Whether our registration there wants a nonce after every proof."""
     faults: dict[str, OutboundResponse] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     asked: list[Asked] = field(default_factory=list)
@@ -74,7 +76,7 @@ class ScriptedProvider:
         """Our registration there."""
         server = AuthorizationServer(ISSUER, cast(OutboundClient, self))
         if by_key:
-            return OAuthClient(server, CLIENT, key=OUR_KEY)
+            return OAuthClient(server, CLIENT, key=OUR_KEY, demands_nonces=self.demands_nonces)
         return OAuthClient(server, CLIENT, secret=Secret(b"s e:cret"))
 
     def to(self, path: str) -> list[Asked]:

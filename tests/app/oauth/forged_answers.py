@@ -173,6 +173,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
     ),
     "userinfo from nowhere": Forgery(lambda: returned(metadata=metadata(userinfo_endpoint=None)), "no_userinfo"),
     "userinfo signed by a stranger": Forgery(lambda: _told_by(SigningKey.new()), "token_unknown_signer"),
+    "an answer without a nonce where one is demanded": Forgery(lambda: returned(demands_nonces=True), "no_nonce"),
     "a client known by key and secret": Forgery(
         lambda: OAuthClient(RIGHT.client().server, CLIENT, key=OUR_KEY, secret=Secret(b"secret")), "ValueError"
     ),
