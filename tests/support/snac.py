@@ -35,6 +35,7 @@ ROOT: Final = Path(__file__).parent.parent.parent
 UNPACKED: Final = ROOT / ".cache" / "snac" / "root"
 CROSSING: Final = 45.0
 BETWEEN_LOOKS: Final = 0.2
+LONGEST_BETWEEN_LOOKS: Final = 3.0
 T = TypeVar("T")
 
 
@@ -114,13 +115,18 @@ async def at_phones(pair: SnacPair) -> AsyncIterator[Fediverse]:
 
 
 async def crossed(look: Callable[[], Awaitable[T]], *, seconds: float = CROSSING) -> T:
-    """The first true answer of `look`: what one server sends is at the other within seconds (two queues)."""
+    """The first true answer of `look`: what one server sends is at the other within seconds (two queues).
+
+    It looks less and less often: each look takes time from the servers that are to do the sending.
+    """
+    pause = BETWEEN_LOOKS
     async with asyncio.timeout(seconds):
         while True:
             found = await look()
             if found:
                 return found
-            await asyncio.sleep(BETWEEN_LOOKS)
+            await asyncio.sleep(pause)
+            pause = min(1.25 * pause, LONGEST_BETWEEN_LOOKS)
 
 
 def move_in(house: House, connector: Connector) -> None:
