@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 
-class Presented(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Presented:
     """What a request brings; `token` is empty where its Authorization is no bearer token."""
 
     by_bearer: bool
-    token: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True)

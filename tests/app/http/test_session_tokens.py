@@ -40,3 +40,7 @@ def test_of_a_cookie_the_last_one_counts_and_no_other_name(fields: Fields, token
 )
 def test_an_authorization_goes_before_the_cookie_also_if_it_is_none_of_ours(header: bytes, found: Presented) -> None:
     assert EITHER.find([(b"cookie", b"__Host-a=two"), (b"authorization", header)]) == found
+
+
+def test_no_token_prints() -> None:
+    assert "two" not in repr(COOKIE.find([(b"cookie", b"__Host-a=two")]))
