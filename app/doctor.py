@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.checks import databases, files, outside, policy, staff
 from app.checks.finding import Colour, Finding
-from app.database import create_engines
+from app.database import create_engines, dispose
 from app.key_files import KEK_FILE, KeyFileRefused
 from app.main import Parts, outbound_from, parts_from
 from app.services import Services, system_clock
@@ -53,8 +53,7 @@ async def _inside(settings: Settings) -> list[Finding]:
         found += await _looked("evidence log", lambda: databases.log(services))
         return found + await _looked("staff", lambda: databases.people(services))
     finally:
-        for engine in (write, read, key_write, key_read):
-            await engine.dispose()
+        await dispose(write, read, key_write, key_read)
 
 
 def _parts(settings: Settings, parts: Parts | None) -> Parts | Finding:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import create_engines
+from app.database import create_engines, dispose
 from app.key_files import KEK_FILE
 from app.settings import Settings
 from app.vault import WrappedKeyRow
@@ -40,8 +40,7 @@ async def versions(settings: Settings) -> Sequence[Version]:
             used = {row[0]: row[1] for row in counted}
             samples = {number: await _sample(connection, number) for number in used}
     finally:
-        await read.dispose()
-        await write.dispose()
+        await dispose(read, write)
     return [
         Version(number, number == document["current"], used.get(number, 0), samples.get(number))
         for number in sorted({*map(int, document["keys"]), *used})

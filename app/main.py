@@ -138,7 +138,7 @@ async def assemble(
         raise NotReady(wrong)
     write, read = create_engines(settings.main_database)
     key_engine, key_reader = create_engines(settings.key_database)
-    await key_reader.dispose()
+    await dispose(key_reader)
     vault = Vault(KeyFile(settings.keys / key_files.KEK_FILE), key_engine, clock)
     services = Services(write, read, vault, outbound, clock, policy)
     services.lane = lane_of(services)

@@ -185,7 +185,8 @@ class Vault:
                     found = (await self.create_key("service", name=name)).id
                 except IntegrityError:
                     found = await self._service_key_id(name)
-            if found is None:  # pragma: no cover (a unique name that is neither free nor taken)
+            if found is None:
+                # A unique name that is neither free nor taken: whoever took it has been undone since.
                 raise Unavailable
             self._names[name] = found
         return await self.key(self._names[name])

@@ -8,12 +8,12 @@ import httpx2
 import pytest
 
 from app.demo.playing.http_client import new_client
-from tests.app.outbound_server import listening
+from tests.app.outbound_server import Handler, listening
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
-def breaking(times: int) -> tuple[list[int], object]:
+def breaking(times: int) -> tuple[list[int], Handler]:
     """How often it was asked, and a server that leaves without an answer so many times."""
     asked: list[int] = []
 
@@ -29,7 +29,7 @@ def breaking(times: int) -> tuple[list[int], object]:
 @pytest.mark.parametrize(("method", "times", "tries"), [("GET", 1, 2), ("GET", 2, 2), ("POST", 1, 1)])
 async def test_a_question_is_asked_once_more_and_a_change_never(method: str, times: int, tries: int) -> None:
     asked, handle = breaking(times)
-    async with listening(handle) as (port, _), new_client() as client:  # type: ignore[arg-type]
+    async with listening(handle) as (port, _), new_client() as client:
         if times < tries:
             assert (await client.request(method, f"http://127.0.0.1:{port}/")).text == "ok"
         else:
