@@ -270,11 +270,19 @@ class Settings(BaseSettings):
             raise ValueError("[[atproto]] needs a public_url by https and without a port: servers know the bank by it")
         return self
 
+    @model_validator(mode="after")
+    def _networks_are_told_apart(self) -> Self:
+        names = [one.name for one in (*self.mastodon, *self.atproto)]
+        if len(set(names)) != len(names):
+            raise ValueError("two connectors have one name: cases of the one would be answered by the other")
+        return self
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for network in value:
-            ip_network(network)
+            if not ip_network(network).prefixlen:
+                raise ValueError("every address is no proxy: anybody could then say who is asking")
         return value
 
     @field_validator("token_issuers")

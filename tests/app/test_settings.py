@@ -29,6 +29,12 @@ url = "https://eid.example"
 client_id = "bank"
 key_file = "eid.json"
 """
+MASTODON = """
+[[mastodon]]
+url = "https://social.example"
+account = "bank"
+token_file = "token"
+"""
 SIGN_ON = """
 [staff_sign_on]
 label = "Bank"
@@ -58,6 +64,7 @@ def test_a_file_is_enough_and_defaults_stay_on_loopback(tmp_path: Path) -> None:
     "more",
     [
         f'{PROVIDER}relay_resistant = {{ "https://www.spid.gov.it/SpidL2" = 3, "urn:eid:high" = 4 }}',
+        MASTODON,
         f'{SIGN_ON}acrs = ["mfa"]\nsensitive_acrs = ["phr"]',
     ],
 )
@@ -86,6 +93,9 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         '[[token_issuers]]\nissuer = "http://a.example"\njwks_url = "https://a.example/keys"',
         '[[token_issuers]]\nissuer = "https://a.example"\njwks_url = "https://a.example/keys?x=1"',
         '[tokens]\ndpop = "optional"',
+        f"{MASTODON}{MASTODON}",
+        'trusted_proxies = ["10.1.2.0/24", "0.0.0.0/0"]',
+        'trusted_proxies = ["::/0"]',
         "poll_seconds = inf",
         "poll_seconds = nan",
         "[traffic]\nnetwork_per_second = inf",
@@ -112,6 +122,9 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "an issuer without TLS",
         "keys at an address with a query",
         "a duty to bind that is none",
+        "a connector twice",
+        "everybody a proxy",
+        "everybody a proxy, in the longer spelling",
         "an endless pause",
         "a pause that is no number",
         "traffic without a limit",
