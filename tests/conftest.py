@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -14,6 +15,7 @@ from hypothesis import settings
 
 from tests.support import network
 from tests.support.databases import DatabaseUrls, make_tables
+from tests.support.lending import Lending
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.smtp import Mailbox, running_smtp
 
@@ -31,6 +33,12 @@ network.watch()
 # a slow moment of a loaded machine is no failure: what must be fast is measured elsewhere
 settings.register_profile("riserbo", settings(deadline=None))
 settings.load_profile("riserbo")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported lives as long as the run: no collection need walk through it again, as in the served app."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -91,27 +99,23 @@ def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 
 @pytest.fixture(scope="session")
-def postgres_with_tables(postgres_server: PostgresServer) -> tuple[str, str]:
-    """The same as names of databases."""
-    names = postgres_server.new_database(), postgres_server.new_database()
-    make_tables(DatabaseUrls(*map(postgres_server.url, names)))
-    return names
+def postgres_with_tables(postgres_server: PostgresServer) -> Lending:
+    """The same on a server, to be lent to one test after the other."""
+    main, keys = postgres_server.new_database(), postgres_server.new_database()
+    make_tables(DatabaseUrls(postgres_server.url(main), postgres_server.url(keys)))
+    return Lending.of(postgres_server, main, keys)
 
 
 @pytest.fixture
 def schema_urls(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DatabaseUrls]:
-    """Two databases of one kind with every table and trigger and no row, gone after the test."""
+    """Two databases of one kind with every table and trigger and no row."""
     if database_kind == "sqlite":
         prepared: tuple[Path, Path] = request.getfixturevalue("sqlite_with_tables")
         copies = [shutil.copyfile(path, tmp_path / path.name) for path in prepared]
         yield DatabaseUrls(*(f"sqlite+aiosqlite:///{copy}" for copy in copies))
         return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    templates: tuple[str, str] = request.getfixturevalue("postgres_with_tables")
-    names = [server.new_database(template) for template in templates]
-    yield DatabaseUrls(*map(server.url, names))
-    for name in names:
-        server.drop_database(name)
+    lending: Lending = request.getfixturevalue("postgres_with_tables")
+    yield DatabaseUrls(*map(lending.server.url, lending.lend()))
 
 
 @pytest.fixture
