@@ -27,7 +27,7 @@ from app.database import services_of
 from app.http.dependencies import Now, ReadDb
 from app.http.pages import decode_cursor, encode_cursor
 from app.permissions import Permission, require
-from app.web.desk import DeskRoute, first_answer_clock, notice_of, reference_of, resolution_clock, staff_bar, status_of
+from app.web.desk import DeskRoute, first_answer_clock, reference_of, resolution_clock, staff_bar, status_of
 from app.web.pages import page, page_settings, site_of
 from app.web.staff_views import Queue, QueueFilter, QueueRow
 
@@ -67,7 +67,6 @@ async def queue(request: Request, staff: CurrentStaff, db: ReadDb, now: Now) -> 
     view = Queue(
         site=site_of(request),
         now=now,
-        notice=notice_of(request),
         staff=staff_bar(staff),
         rows=await _rows(request, db, staff, shown, now),
         filter=wanted,
