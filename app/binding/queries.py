@@ -15,7 +15,7 @@ from app.binding.brands import brand_of
 from app.binding.errors import AttemptOver
 from app.binding.models import Attempt, Authenticator, Binding, Proof
 from app.binding.reproof import reproof_of
-from app.binding.rules import IDENTITY, BindingState, Kind, Reproof, State
+from app.binding.rules import ENROLLED, IDENTITY, BindingState, Kind, Reproof, State
 from app.cases import queries as cases
 from app.cases.models import Case
 from app.conversations.models import Conversation
@@ -24,7 +24,10 @@ from app.database import services_of
 
 @dataclass(frozen=True)
 class AttemptView:
-    """What the pages of an attempt may show: only what the visitor typed or proved."""
+    """What the pages of an attempt may show: only what the visitor typed or proved.
+
+    `until` is when the link ends that a confirmation does not prolong; None where it does.
+    """
 
     state: State
     connector: str
@@ -35,6 +38,7 @@ class AttemptView:
     customer_method: str = ""
     provider: str = ""
     brand: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ async def view_of_attempt(db: AsyncSession, *, session_id: UUID, slug: str, now:
     named = await attempts.opened(db, attempt, "sealed_named") or {}
     proved = await attempts.opened(db, attempt, "sealed_subject") or {}
     method, provider = _split(attempt.customer_method or "")
+    kept = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash) if method in ENROLLED else None
     return AttemptView(
         state=State(attempt.state),
         connector=attempt.connector or "",
@@ -82,6 +87,7 @@ async def view_of_attempt(db: AsyncSession, *, session_id: UUID, slug: str, now:
         customer_method=method,
         provider=provider,
         brand=await brand_of(db, attempt),
+        until=kept.expires_at if kept is not None else None,
     )
 
 

@@ -214,5 +214,5 @@ def confirmation(request: Request, now: datetime, slug: str, view: AttemptView, 
         kind=cast("MethodKind", "identity" if view.provider else view.customer_method),
         identifier=view.identifier,
         provider=provider,
-        valid_until=now + policy_of(request).lifetimes.binding,
+        valid_until=view.until or now + policy_of(request).lifetimes.binding,
     )

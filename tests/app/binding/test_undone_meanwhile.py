@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from app.actors import SYSTEM
-from app.binding import passkeys, revoking
+from app.binding import passkeys, queries, revoking
 from app.binding.confirming import Bound
 from app.binding.errors import AttemptOver, NotFinishedHere
 from app.binding.models import Binding, Passkey
 from app.conversations.models import Conversation
-from app.database import transaction
+from app.database import reading, transaction
 from app.permissions import Level
 from app.sessions.models import Session
 from security import totp
@@ -115,7 +115,11 @@ async def test_an_authenticator_makes_its_link_last_no_longer(bank: Bank) -> Non
     secret = await enrol(bank, bound)
     until = (await bank.one(Binding, bound.binding_id)).expires_at
     bank.clock.pass_by(days=60)
-    again = await (await proved_by_authenticator(bank, slug, secret)).confirm()
+    visitor = await proved_by_authenticator(bank, slug, secret)
+    async with reading(bank.services) as db:
+        shown = await queries.view_of_attempt(db, session_id=visitor.session_id, slug=slug, now=bank.clock())
+    assert shown.until == until
+    again = await visitor.confirm()
     assert (again.binding_id, again.level) == (bound.binding_id, Level.L2)
     assert (await bank.one(Binding, bound.binding_id)).expires_at == until
     await bound_by_identity(bank, slug=slug)
