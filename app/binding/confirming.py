@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Customer
 from app.audit.service import record
-from app.binding import attempts, known_customers, notices, reproof, rules
+from app.binding import attempts, freezing, known_customers, notices, reproof, rules
 from app.binding.browsers import note_browser
 from app.binding.errors import NoticeNotAccepted, OutOfStep
 from app.binding.models import Attempt, Binding, Challenge
@@ -81,9 +81,13 @@ async def _lock_pair(db: AsyncSession, attempt: Attempt) -> None:
 
 
 async def _bind(db: AsyncSession, attempt: Attempt, key: DataKey | None, now: datetime) -> Bound:
-    binding = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash)
+    await freezing.lock_customer(db, attempt.customer_hash or b"")
+    # Held: of a confirmation and a complaint at the same moment the second one sees the first.
+    binding = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash, lock=True)
     if binding is not None and is_frozen(binding, now):
         await attempts.refuse(db, attempt, "confirm", "frozen")
+    if await freezing.is_shut(db, attempt.customer_hash or b"", now):
+        await attempts.refuse(db, attempt, "confirm", "customer_frozen")
     if attempt.customer_method == rules.PASSKEY and (binding is None or not is_live(binding, now)):
         # It belongs to its binding, so it cannot bring one back that has ended since.
         await attempts.refuse(db, attempt, "confirm", "binding_over")

@@ -51,6 +51,7 @@ NOT_LONGER: Final = (
     ("lifetimes.handle_proof", "lifetimes.attempt"),
     ("lifetimes.customer_proof", "lifetimes.attempt"),
     ("lifetimes.attempt", "sessions.visitor"),
+    ("lifetimes.attempt", "lifetimes.freeze"),  # or what was under way would only have to wait
     ("lifetimes.handle_again", "lifetimes.binding"),
     ("sessions.level_2.idle", "sessions.level_2.absolute"),
     ("sessions.level_3.idle", "sessions.level_3.absolute"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from app.actors import Role, Staff
+from app.binding.revoking import Because
 from app.cases.models import Case
 from app.cases.rules import Status, is_overdue
 from app.conversations.models import Conversation
@@ -41,8 +42,12 @@ NOTICES: Final[tuple[NoticeName, ...]] = (
     "message_held",
     "step_up_asked",
     "closed",
+    "link_ended",
+    "links_ended",
+    "no_link_held",
     "export_requested",
 )
+BECAUSE: Final[tuple[Because, ...]] = ("customer_asked", "suspicion")
 PROGRAMS: Final = ("application/json", "text/event-stream")
 
 
@@ -120,6 +125,14 @@ def checked_text(text: str, longest: int) -> str:
     if len(clean) > longest:
         raise TooLarge
     return clean
+
+
+def reason_of(form: Mapping[str, str]) -> Because:
+    """Why a link is to end, as it was chosen; raises `Invalid` for nothing."""
+    chosen = next((one for one in BECAUSE if one == form.get("because")), None)
+    if chosen is None:
+        raise Invalid
+    return chosen
 
 
 def reference_of(case_id: UUID) -> str:

@@ -72,6 +72,9 @@ NoticeName = Literal[
     "message_held",
     "step_up_asked",
     "closed",
+    "link_ended",
+    "links_ended",
+    "no_link_held",
     "export_requested",
 ]
 ServiceText = Literal[

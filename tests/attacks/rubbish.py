@@ -133,6 +133,8 @@ def api_bodies(town: Town) -> dict[str, dict[str, Any]]:
         f"/api/v1/blocks/{uuid4()}/override": {"reason": "Deve uscire adesso."},
         f"{room}/messages": {"text": "Ecco.", "data_class": "case"},
         f"{room}/step-up": {"level": 3},
+        f"/api/v1/bindings/{uuid4()}/revoke": {"because": "suspicion"},
+        "/api/v1/revocations": {"customer_number": "9999", "because": "suspicion"},
         "/api/v1/exports": {"scope": "room", "conversation_id": str(town.giulia.room_id), "reason": "Prova, dieci."},
     }
 
@@ -176,6 +178,8 @@ def forms(town: Town) -> dict[str, tuple[str, dict[str, str]]]:
         ),
         f"{room}/messages": ("staff", {"text": "", "data_class": "case", "idempotency_key": key}),
         f"{room}/step-up": ("staff", {"level": "x"}),
+        f"{room}/revoke": ("staff", {"because": "x"}),
+        "/revocations": ("staff", {"customer_number": "x", "because": "x"}),
         "/exports": ("staff", {"scope": "x", "room": "x", "reason": "x"}),
     }
 
@@ -200,7 +204,7 @@ class Known:
         if path in ("/signin", "/api/v1/tokens", TOKEN):
             return NOBODY
         login = "paolo" if re.search("/exports|/audit", path) else "ada" if path == "/agents" else "anna"
-        login = "sara" if "/override" in path else login
+        login = "sara" if path.endswith(("/override", "/revocations")) else login
         return (
             Who(bearer=self._tokens[f"{login}-api"]) if "/api/" in path else Who(staff=self._tokens[f"{login}-staff"])
         )

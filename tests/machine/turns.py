@@ -52,7 +52,7 @@ async def bank_revokes(world: World, binding_id: UUID) -> None:
     await _note_disowned(world, binding_id)
     agent = await world.ground.agent()
     async with transaction(world.ground.services) as db:
-        await revoking.revoke(db, binding_id, reason="by_bank", actor=agent)
+        await revoking.end_by_bank(db, binding_id, because="customer_asked", actor=agent)
 
 
 async def _note_disowned(world: World, binding_id: UUID) -> None:
