@@ -48,7 +48,7 @@ async def shut(db: AsyncSession, customer_hash: bytes, *, because: str, ended: i
     known = select(CustomerFreeze).where(CustomerFreeze.customer_hash == customer_hash).with_for_update()
     freeze = (await db.execute(known.execution_options(populate_existing=True))).scalar_one_or_none()
     freeze_id = freeze.id if freeze is not None else new_id(now)
-    data = {"until": until.isoformat(), "because": because, "ended": ended}
+    data: dict[str, str | int] = {"until": until.isoformat(), "because": because, "ended": ended}
     leaf_id = record(db, "customer.frozen", stream=f"freeze:{freeze_id}", actor=actor, data=data)
     if freeze is None:
         db.add(CustomerFreeze(id=freeze_id, customer_hash=customer_hash, frozen_until=until, leaf_id=leaf_id))

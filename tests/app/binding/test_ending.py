@@ -222,6 +222,7 @@ async def test_who_is_half_way_in_with_the_stolen_telephone_does_not_get_in_afte
             await visitor.confirm()
     assert await bank.reasons() == ["frozen", "customer_frozen", "customer_frozen"]
     assert [one.state for one in await bank.bindings()] == ["revoked"]
+    await bank.work()
     for method in ("sms", "email"):
         new = await bank.visit(own)
         await new.sign_in("mallory")
