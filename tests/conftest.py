@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from tests.support import network
 from tests.support.databases import DatabaseUrls, make_tables
+from tests.support.lending import Lending
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.smtp import Mailbox, running_smtp
 
@@ -91,27 +92,23 @@ def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 
 
 @pytest.fixture(scope="session")
-def postgres_with_tables(postgres_server: PostgresServer) -> tuple[str, str]:
-    """The same as names of databases."""
-    names = postgres_server.new_database(), postgres_server.new_database()
-    make_tables(DatabaseUrls(*map(postgres_server.url, names)))
-    return names
+def postgres_with_tables(postgres_server: PostgresServer) -> Lending:
+    """The same on a server, to be lent to one test after the other."""
+    main, keys = postgres_server.new_database(), postgres_server.new_database()
+    make_tables(DatabaseUrls(postgres_server.url(main), postgres_server.url(keys)))
+    return Lending.of(postgres_server, main, keys)
 
 
 @pytest.fixture
 def schema_urls(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DatabaseUrls]:
-    """Two databases of one kind with every table and trigger and no row, gone after the test."""
+    """Two databases of one kind with every table and trigger and no row."""
     if database_kind == "sqlite":
         prepared: tuple[Path, Path] = request.getfixturevalue("sqlite_with_tables")
         copies = [shutil.copyfile(path, tmp_path / path.name) for path in prepared]
         yield DatabaseUrls(*(f"sqlite+aiosqlite:///{copy}" for copy in copies))
         return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    templates: tuple[str, str] = request.getfixturevalue("postgres_with_tables")
-    names = [server.new_database(template) for template in templates]
-    yield DatabaseUrls(*map(server.url, names))
-    for name in names:
-        server.drop_database(name)
+    lending: Lending = request.getfixturevalue("postgres_with_tables")
+    yield DatabaseUrls(*map(lending.server.url, lending.lend()))
 
 
 @pytest.fixture

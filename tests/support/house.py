@@ -18,7 +18,6 @@ from typing import Any, Final, TypeVar
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
@@ -54,6 +53,7 @@ from security.merkle import Frontier, leaf_hash
 from security.notes import SigningKey
 from security.secret import Secret
 from tests.support.databases import DatabaseUrls
+from tests.support.lending import Lending
 from tests.support.postgres import PostgresServer
 from tests.support.square import ISSUER, SquareStandIn, public_post
 
@@ -62,7 +62,6 @@ ON_SQLITE: Final = pytest.mark.parametrize("database_kind", ["sqlite"], indirect
 ON_POSTGRESQL: Final = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 START: Final = datetime(2026, 11, 21, 19, 0, tzinfo=UTC)
 ORIGIN: Final = "bancaesempio.example/log"
-KEPT: Final = "prepared"
 PUBLIC_URL: Final = "https://chat.bancaesempio.example"
 PASSWORD: Final = "correct horse battery staple"
 STAFF: Final = {
@@ -266,6 +265,7 @@ class Blueprint:
     staff: dict[str, Staff]
     main: str
     keys: str
+    lending: Lending | None
 
 
 _blueprints: dict[str, Blueprint] = {}
@@ -315,10 +315,8 @@ async def _prepare(names: list[str], folder: Path, server: PostgresServer | None
             staff[login] = agents.actor_of(account, started.session)
         for name in ("lookup", "codes", "outbox", "idempotency"):
             await services.vault.service_key(name)
-    if server is not None:
-        for name in names:
-            await asyncio.to_thread(_keep, server, name)
-    return Blueprint(kek, log_key, staff, *names)
+    lending = None if server is None else await asyncio.to_thread(Lending.of, server, names[0], names[1])
+    return Blueprint(kek, log_key, staff, names[0], names[1], lending)
 
 
 @contextlib.asynccontextmanager
@@ -333,14 +331,12 @@ async def _services(urls: DatabaseUrls, kek: Path, clock: Any) -> AsyncIterator[
 @contextlib.asynccontextmanager
 async def open_house(plan: Blueprint, folder: Path, server: PostgresServer | None) -> AsyncIterator[House]:
     """A copy of the prepared house, gone at the end."""
-    names = [plan.main, plan.keys]
-    if server is None:
+    if plan.lending is not None:
+        names = list(await asyncio.to_thread(plan.lending.lend))
+    else:
         names = [str(folder / "main.db"), str(folder / "keys.db")]
         for source, target in zip((plan.main, plan.keys), names, strict=True):
             await asyncio.to_thread(shutil.copyfile, source, target)
-    else:
-        for name in names:
-            await asyncio.to_thread(_as_prepared, server, name)
     kek = folder / "kek.json"
     shutil.copy2(plan.kek, kek)
     clock, square = Clock(), SquareStandIn()
@@ -356,32 +352,6 @@ async def open_house(plan: Blueprint, folder: Path, server: PostgresServer | Non
         if services.delivery is not None:
             await services.delivery.drain()
         await services.lane.stop()
-
-
-def _keep(server: PostgresServer, name: str) -> None:
-    """Remember every row of a prepared database in a schema beside its own."""
-    with psycopg.connect(server.conninfo(name), autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {KEPT}")
-        for table in _tables(connection):
-            connection.execute(f"CREATE TABLE {KEPT}.{table} AS TABLE public.{table}")
-
-
-def _as_prepared(server: PostgresServer, name: str) -> None:
-    """Give a database its prepared rows again; the server's owner may do what triggers refuse to everybody else."""
-    with psycopg.connect(server.conninfo(name)) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        connection.execute("SET session_replication_role = replica")
-        for table in _tables(connection):
-            connection.execute(f"DELETE FROM public.{table}")
-            connection.execute(f"INSERT INTO public.{table} SELECT * FROM {KEPT}.{table}")
-
-
-def _tables(connection: psycopg.Connection[Any]) -> list[str]:
-    rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-    return [row[0] for row in rows]
 
 
 __all__ = ["ISSUER", "Blueprint", "Clock", "House", "Room", "blueprint", "open_house"]

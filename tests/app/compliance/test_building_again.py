@@ -251,7 +251,13 @@ async def test_a_sealed_bag_that_was_touched_does_not_open(archive: Archive) -> 
     await archive.build(await archive.work())
     sealed = archive.ports.folder / f"{export.id}.bag.sealed"
     whole = sealed.read_bytes()
-    for touched in (whole[:-1], whole[:-40_000], whole[:200] + b"x" + whole[201:], whole + b"x", b""):
+    for touched in (
+        whole[:-1],
+        whole[:-40_000],
+        whole[:200] + bytes([whole[200] ^ 1]) + whole[201:],
+        whole + b"x",
+        b"",
+    ):
         sealed.write_bytes(touched)
         with pytest.raises(SecurityError):
             await archive.fetch(export.id)
