@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -32,6 +33,12 @@ network.watch()
 # a slow moment of a loaded machine is no failure: what must be fast is measured elsewhere
 settings.register_profile("riserbo", settings(deadline=None))
 settings.load_profile("riserbo")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported lives as long as the run: no collection need walk through it again, as in the served app."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -45,7 +45,7 @@ async def confirmed(request: Request, services: Services, now: datetime, kind: s
     idle = rules.is_idle(services.policy.sessions, session, now)
     if session.kind == rules.STAFF and idle:
         raise SessionOver
-    if not _is_automatic(request) and not idle and now - session.last_seen_at > rules.SEEN_AT_MOST_EVERY:
+    if not is_automatic(request) and not idle and now - session.last_seen_at > rules.SEEN_AT_MOST_EVERY:
         # Where it cannot be written (a full disk), reading goes on, and the session is idle sooner.
         with suppress(OperationalError):
             async with transaction(services) as db:
@@ -56,7 +56,7 @@ async def confirmed(request: Request, services: Services, now: datetime, kind: s
     return session
 
 
-def _is_automatic(request: Request) -> bool:
+def is_automatic(request: Request) -> bool:
     """A page that refreshes itself, or a stream that a browser opens again, is no sign of life of a person."""
     streams = "text/event-stream" in request.headers.get("accept", "")
     return streams or request.headers.get("x-riserbo-automatic") == "1"

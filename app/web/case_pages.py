@@ -154,7 +154,7 @@ async def _acted(
             await act(db)
     except RiserboError as refusal:
         return await refused_page(request, services, staff, case_id, refusal, Shown(error=refusal.message))
-    return see_other(f"/cases/{case_id}?said={said}")
+    return see_other(f"/cases/{case_id}", said)
 
 
 async def _reply(
@@ -178,7 +178,7 @@ async def _reply(
         left = None if isinstance(refusal, GuardBlocked) else draft
         shown = Shown(error=refusal.message, reply=typed, draft=left)
         return await refused_page(request, services, staff, case_id, refusal, shown)
-    return see_other(f"/cases/{case_id}?said=reply_sent")
+    return see_other(f"/cases/{case_id}", "reply_sent")
 
 
 def _once(case_id: UUID, text: str, form: Form, now: datetime) -> Idempotent:

@@ -33,16 +33,9 @@ from app.handover.ports import HandoverPorts
 from app.permissions import Permission, held_by
 from app.services import Services
 from app.web import staff_views
-from app.web.desk import (
-    first_answer_clock,
-    notice_of,
-    reference_of,
-    resolution_clock,
-    staff_bar,
-    status_of,
-    works,
-)
+from app.web.desk import first_answer_clock, reference_of, resolution_clock, staff_bar, status_of, works
 from app.web.drafts import draft_of
+from app.web.notices import notice_of
 from app.web.pages import page_settings, site_of
 from app.web.room_entries import window_of
 from app.web.room_panel import Typed, outline_panel, room_panel

@@ -24,7 +24,6 @@ from app.sign_on.dependencies import sign_on_ports
 from app.sign_on.errors import SignInAgain
 from app.web.pages import page, see_other, site_of
 from app.web.staff_views import CaseStatus, Clock, SignIn, SignInOnceMore, StaffBar
-from app.web.views import NoticeName
 
 LANDING: Final[dict[Role, str]] = {
     Role.AGENT: "/queue",
@@ -34,19 +33,6 @@ LANDING: Final[dict[Role, str]] = {
     # a program has no session at the console
     Role.MACHINE: "/signin",
 }
-NOTICES: Final[tuple[NoticeName, ...]] = (
-    "claimed",
-    "transferred",
-    "note_added",
-    "reply_sent",
-    "message_held",
-    "step_up_asked",
-    "closed",
-    "link_ended",
-    "links_ended",
-    "no_link_held",
-    "export_requested",
-)
 BECAUSE: Final[tuple[Because, ...]] = ("customer_asked", "suspicion")
 PROGRAMS: Final = ("application/json", "text/event-stream")
 
@@ -106,12 +92,6 @@ def staff_bar(staff: Staff) -> StaffBar:
         sees_exports=Permission.EXPORTS_MAKE in held,
         sees_agents=Permission.AGENTS_MANAGE in held,
     )
-
-
-def notice_of(request: Request) -> NoticeName | None:
-    """What a redirect said had been done."""
-    said = request.query_params.get("said")
-    return next((name for name in NOTICES if name == said), None)
 
 
 def checked_text(text: str, longest: int) -> str:

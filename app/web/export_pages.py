@@ -27,7 +27,8 @@ from app.errors import RiserboError, Unauthenticated
 from app.http.dependencies import CurrentServices
 from app.services import Services
 from app.sign_on.dependencies import FreshStaff
-from app.web.desk import DeskRoute, notice_of, reference_of, staff_bar
+from app.web.desk import DeskRoute, reference_of, staff_bar
+from app.web.notices import notice_of
 from app.web.pages import Form, page, see_other, site_of
 from app.web.staff_views import ExportRow, Exports, LogHealth, RoomChoice
 
@@ -58,7 +59,7 @@ async def ask_for_export(request: Request, staff: FreshStaff, services: CurrentS
         kept: Literal["log", "room"] = "room" if scope == "room" else "log"
         typed = (kept, room[:LONGEST_ROOM], reason[:LONGEST_REASON])
         return page(request, await _view(request, services, staff, refusal.message, typed), refusal.status)
-    return see_other("/exports?said=export_requested")
+    return see_other("/exports", "export_requested")
 
 
 @router.get("/exports/{export_id}/download")
@@ -105,7 +106,7 @@ async def _view(
         site=site_of(request),
         now=now,
         error=error,
-        notice=notice_of(request) if not error else None,
+        notice=notice_of(request),
         staff=staff_bar(staff),
         rows=tuple(_row(one, names.get(one.export.requested_by, "")) for one in found),
         log=health,

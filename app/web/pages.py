@@ -12,8 +12,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.channels.ports import Connector
 from app.http.forms import strict_form
 from app.web.i18n import LANGUAGE_COOKIE, LANGUAGES, pick_language
+from app.web.notices import drop_notice, leave_notice
 from app.web.rendering import render
-from app.web.views import OfficialAccount, Page, Site
+from app.web.views import NoticeName, OfficialAccount, Page, Site
 
 YEAR: Final = 365 * 24 * 3600
 
@@ -75,18 +76,25 @@ def site_of(request: Request) -> Site:
 
 
 def page(request: Request, view: Page, status: int = 200) -> HTMLResponse:
-    """The view as an answer, in the language of the request, which a cookie remembers when it was asked for."""
+    """The view as an answer, in the language of the request, which a cookie remembers when it was asked for.
+
+    A notice that waited for this page is said with it, and not again.
+    """
     language = language_of(request)
     html = render(language, view.TEMPLATE, view, nonce=request.state.csp_nonce)
     answer = HTMLResponse(html, status, {"Content-Language": language, "Vary": "Accept-Language, Cookie"})
     if request.query_params.get("lang") in LANGUAGES:
         answer.set_cookie(LANGUAGE_COOKIE, language, max_age=YEAR, httponly=True, secure=True, samesite="lax", path="/")
+    drop_notice(request, answer)
     return answer
 
 
-def see_other(path: str) -> RedirectResponse:
-    """303 to one of our own paths: targets come from code, never from a request."""
-    return RedirectResponse(path, 303)
+def see_other(path: str, notice: NoticeName | None = None) -> RedirectResponse:
+    """303 to one of our own paths: targets come from code, never from a request. That page says the notice, once."""
+    answer = RedirectResponse(path, 303)
+    if notice is not None:
+        leave_notice(answer, path, notice)
+    return answer
 
 
 Form = Annotated[Mapping[str, str], Depends(strict_form)]

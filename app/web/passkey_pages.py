@@ -24,9 +24,10 @@ from app.sessions.dependencies import OptionalVisitorSession, VisitorSession
 from app.web.browser_cookie import browser_of, set_browser_cookie
 from app.web.entry_pages import Slug
 from app.web.entry_views import attempt_view, customer_choice, ports_of, refused, set_visitor_cookie
+from app.web.notices import notice_of
 from app.web.pages import Form, page, see_other, site_of
 from app.web.passkey_views import OwnPasskey, Passkeys
-from app.web.room_pages import locked_page, room_view, said_notice
+from app.web.room_pages import locked_page, room_view
 
 router = APIRouter(include_in_schema=False)
 
@@ -130,7 +131,7 @@ async def step_up(
     except RiserboError as refusal:
         view = await room_view(request, services, customer, session, error=refusal.message)
         return page(request, view, refusal.status)
-    answer = see_other("/room?said=stepped_up")
+    answer = see_other("/room", "stepped_up")
     set_visitor_cookie(answer, done.session_token)
     return answer
 
@@ -157,14 +158,14 @@ async def add(request: Request, services: CurrentServices, customer: CurrentCust
     except RiserboError as refusal:
         view = await _own(request, services, customer, refusal.message)
         return page(request, view, refusal.status)
-    return see_other("/room/passkeys?said=passkey_added")
+    return see_other("/room/passkeys", "passkey_added")
 
 
 @router.post("/room/passkeys/{passkey_id}/remove")
 async def remove(services: CurrentServices, customer: CurrentCustomer, passkey_id: UUID) -> Response:
     """Away with one; it opens nothing from now on."""
     await passkeys.remove(services, customer=customer, passkey_id=passkey_id)
-    return see_other("/room/passkeys?said=passkey_removed")
+    return see_other("/room/passkeys", "passkey_removed")
 
 
 async def _own(request: Request, services: Services, customer: Customer, error: str = "") -> Passkeys:
@@ -174,7 +175,7 @@ async def _own(request: Request, services: Services, customer: Customer, error: 
         site=site_of(request),
         now=services.clock(),
         error=error,
-        notice=said_notice(request),
+        notice=notice_of(request),
         passkeys=tuple(
             OwnPasskey(id=one.id, created_at=one.created_at, last_used_at=one.last_used_at, synced=one.synced)
             for one in found

@@ -37,13 +37,13 @@ from app.web.desk import (
     DeskRoute,
     checked_text,
     first_answer_clock,
-    notice_of,
     reason_of,
     reference_of,
     resolution_clock,
     staff_bar,
     status_of,
 )
+from app.web.notices import notice_of
 from app.web.pages import Form, page, page_settings, see_other, site_of
 from app.web.staff_views import Queue, QueueFilter, QueueRow
 
@@ -89,7 +89,7 @@ async def end_links(request: Request, staff: CurrentStaff, services: CurrentServ
     except (Invalid, TooLarge) as refusal:
         async with reading(services) as db:
             return await _queue_page(request, staff, db, now, refused=(refusal, form))
-    return see_other(f"/queue?said={'links_ended' if ended else 'no_link_held'}")
+    return see_other("/queue", "links_ended" if ended else "no_link_held")
 
 
 async def _queue_page(

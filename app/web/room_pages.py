@@ -53,12 +53,12 @@ from app.web.entry_views import (
     visitor_network,
 )
 from app.web.facts import at_name, proof_facts, reproof_slug, room_handle
+from app.web.notices import notice_of
 from app.web.pages import Form, page, page_settings, see_other, site_of
 from app.web.room_entries import event_of, messages_of, older_than, window_of
-from app.web.views import Authenticator, DataClassName, Ended, HeldAnswer, Locked, NoticeName, PublicPost, Room
+from app.web.views import Authenticator, DataClassName, Ended, HeldAnswer, Locked, PublicPost, Room
 
 router = APIRouter(include_in_schema=False)
-NOTICES: Final = ("stepped_up", "authenticator_enrolled", "passkey_added", "passkey_removed", "rating_thanks")
 CODES: Final = tuple(CodeMethod)
 LONGEST_COMMENT: Final = 1000
 
@@ -175,7 +175,7 @@ async def add_authenticator(
         await authenticator.add_authenticator(services, customer=customer, code=form.get("code", ""))
     except RiserboError as refusal:
         return page(request, await _enrolment(request, services, customer, now, refusal.message), refusal.status)
-    return see_other("/room?said=authenticator_enrolled")
+    return see_other("/room", "authenticator_enrolled")
 
 
 @router.get("/room/authenticator.svg")
@@ -195,7 +195,7 @@ async def rate(customer: CurrentCustomer, db: Db, form: Form, now: Now) -> Respo
         raise Invalid("Please choose one to five.")
     room_now = await rooms.room_for_customer(db, customer, now)
     await rate_room(db, customer, room_now, int(stars), await _comment(form))
-    return see_other("/room?said=rating_thanks")
+    return see_other("/room", "rating_thanks")
 
 
 async def _comment(form: Form) -> str:
@@ -283,7 +283,7 @@ async def _view(
         site=site_of(request),
         now=now,
         error=error,
-        notice=said_notice(request),
+        notice=notice_of(request),
         state="closed" if read.room.state == "closed" else "open",
         handle=at_name(author.handle),
         network=settings.label(case.connector),
@@ -316,12 +316,6 @@ async def _view(
         draft=draft,
         older=older_than(read),
     )
-
-
-def said_notice(request: Request) -> NoticeName | None:
-    """What `?said=` says has just been done, if it is one of our sentences."""
-    said = request.query_params.get("said")
-    return cast("NoticeName | None", next((name for name in NOTICES if name == said), None))
 
 
 async def _may_tap(db: AsyncSession, binding_id: UUID | None, *, above: int = 0) -> bool:

@@ -137,9 +137,7 @@ async def _back(services: Services, room: Conversation, said: NoticeName | None)
     """To the case; an older one of several rooms is named, so that the page shows the same room again."""
     async with reading(services) as db:
         newest = (await rooms.rooms_of_case(db, [room.case_id]))[-1]
-    query = [f"room={room.id}"] if newest.id != room.id else []
-    query += [f"said={said}"] if said else []
-    return see_other(f"/cases/{room.case_id}" + ("?" + "&".join(query) if query else ""))
+    return see_other(f"/cases/{room.case_id}" + (f"?room={room.id}" if newest.id != room.id else ""), said)
 
 
 def _chosen(name: str) -> DataClass | None:

@@ -10,7 +10,7 @@ typed. Queue and export list fetch their own page again every `data-every` secon
     GET      /signin/return                 Arrived -> /queue, /exports or /agents by role; or SignIn with `error`
     POST     /signout                       -> /signin
     GET      /queue                         Queue; query: status, assigned (any, me, nobody), network, after
-    GET      /cases/{id}                    Case; query: room (one of several), said
+    GET      /cases/{id}                    Case; query: room (one of several)
     POST     /cases/{id}/claim              -> /cases/{id}
     POST     /cases/{id}/transfer           agent (id, or empty: back to the queue), reason -> /cases/{id}
     POST     /cases/{id}/notes              text -> /cases/{id}

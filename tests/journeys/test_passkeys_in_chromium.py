@@ -49,7 +49,10 @@ async def with_passkey(person: Customer) -> VirtualAuthenticator:
     await person.page.reload()
     await person.look("room with the offer")
     await person.page.locator(CREATE).click()
-    await expect(person.page).to_have_url(re.compile(r"/room/passkeys\?said=passkey_added$"))
+    await expect(person.page).to_have_url(re.compile("/room/passkeys$"))
+    await expect(person.page.locator(".box-good")).to_have_count(1)
+    await person.page.reload()
+    await expect(person.page.locator(".box-good")).to_have_count(0)
     assert len(await authenticator.passkeys()) == 1
     return authenticator
 

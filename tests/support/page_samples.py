@@ -158,7 +158,7 @@ LOG = desk.LogHealth(
     healthy=True,
 )  # fmt: skip
 EXPORT = desk.ExportRow(
-    id=UUID(int=31), scope="room", room="0193-room", reason="Reclamo 2026/118, richiesta dell'Arbitro",
+    id=UUID(int=31), scope="room", room="0193a5f2-6c1e-7b4d-9a37-2f0c5d8e1b64", reason="Reclamo 2026/118, richiesta dell'Arbitro",
     requested_by="Ada Ferri", requested_at=ago(9), state="ready", size="48 kB", leaves=61,
 )  # fmt: skip
 
@@ -376,7 +376,7 @@ def _demo_pages() -> dict[str, Page]:
         site=SITE, now=NOW, square="http://square.localhost/", bank="http://bank.localhost/",
         staff_door="http://staff.localhost/", phone="http://phone.localhost/", verify="http://bank.localhost/verify",
         people=(
-            demo_views.DemoPerson(name="Giulia Bianchi", handle="@giulia", url="http://square.localhost/as/giulia", customer_number="10002345", phone="+39 333 1234567", email="giulia@example.org"),
+            demo_views.DemoPerson(name="Giulia Bianchi", handle="@giulia", url="http://square.localhost/as/giulia", customer_number="10002345", phone="+39 333 1234567", email="giulia.esempi@posta.example.org"),
             demo_views.DemoPerson(name="Mallory", handle="@mallory", url="http://square.localhost/as/mallory"),
         ),
         staff=(

@@ -34,6 +34,7 @@ SHARED: Final = {
     "tests/journeys/test_write_first_in_chromium.py": "browser",
     "tests/journeys/test_ways_in_chromium.py": "browser",
     "tests/app/web/test_pages_in_chromium.py": "browser",
+    "tests/app/web/test_tables_in_chromium.py": "browser",
     "tests/app/demo/test_demo_sites_in_chromium.py": "browser",
     "tests/test_tooling_fixtures.py": "browser",
     "tests/journeys/test_headless.py": "story",

@@ -18,7 +18,7 @@ async def test_who_works_the_case_ends_its_link_from_the_page_without_javascript
     path = f"/conversations/{bound.conversation_id}/revoke"
     assert f'<form method="post" action="{path}">' in form
     answer = await window.send(path, because="suspicion")
-    assert answer.headers["location"] == f"/cases/{case.id}?said=link_ended"
+    assert answer.headers["location"] == f"/cases/{case.id}"
     html = await window.see(answer.headers["location"])
     assert "The link is ended." in html
     assert "or the bank ended it" in html
@@ -56,7 +56,7 @@ async def test_a_supervisor_ends_all_links_of_a_customer_who_phones(desk: Desk) 
     sara = await desk.signed_in("sara")
     assert PHONES in await sara.see("/queue")
     answer = await sara.send("/revocations", customer_number="C-1001", because="suspicion")
-    assert answer.headers["location"] == "/queue?said=links_ended"
+    assert answer.headers["location"] == "/queue"
     assert "All links of this customer are ended" in await sara.see(answer.headers["location"])
     states = {one.id: one.state for one in await desk.bank.bindings()}
     assert states == {bound.binding_id: "revoked", other: "active"}

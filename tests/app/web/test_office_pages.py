@@ -13,10 +13,10 @@ async def test_officer_asks_for_an_export_and_everything_has_its_leaf(desk: Desk
     _, _, bound = await in_room(desk)
     paolo = await desk.signed_in("paolo")
     answer = await paolo.send("/exports", scope="room", room=str(bound.conversation_id), reason="Reclamo 2026/118")
-    assert answer.headers["location"] == "/exports?said=export_requested"
+    assert answer.headers["location"] == "/exports"
     html = await paolo.see(answer.headers["location"])
     assert "Reclamo 2026/118" in html
-    assert "being built" in html
+    assert "The export is being built." in html
     assert "bank.example/log" in html
     requested = await desk.events("export.requested")
     assert requested[-1]["data"] == {"scope": "room", "of": str(bound.conversation_id)}
