@@ -61,6 +61,8 @@ CHECKED: Final = (
     "app.channels.atproto_identity",
     "app.channels.atproto_servers",
     "app.channels.atproto_sign_in",
+    "app.channels.mastodon_servers",
+    "app.channels.mastodon_sign_in",
     "app.sign_on.accounts",
     "app.sign_on.dependencies",
     "app.sign_on.flows",

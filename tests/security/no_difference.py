@@ -67,6 +67,17 @@ NO_DIFFERENCE: Final = {
     "app.channels.atproto_sign_in: await client.revoke(tokens, now, bound_to=bound), not called": "gives tokens back",
     "app.channels.atproto_sign_in: account.handle and account.handle == memo['handle'], without account.handle": "an "
     "account without a handle is shown by its DID either way",
+    "app.channels.mastodon_sign_in: await self._revoke(client, token), not called": "gives a token back",
+    "app.channels.mastodon_sign_in: await self._servers.post(client.server.revoke, form), not called": "gives a token back",
+    **dict.fromkeys(
+        (
+            "app.channels.mastodon_sign_in: await clients.note_proved(services, self._connector, client.server.site), "
+            "not called",
+            "app.channels.mastodon_sign_in: await clients.keep(services, self._connector, site, client.as_memo()), "
+            "not called",
+        ),
+        "which clients are kept: tests/app/binding/test_mastodon_clients.py",
+    ),
     "app.channels.atproto: await server_at(identities.strangers, issuer).describe(clock()), not called": "the doctor's",
     "app.channels.atproto_identity: len(text) <= LONGEST_DID and _DID.fullmatch(text) is not None, "
     "without len(text) <= LONGEST_DID": "no DID of the two spellings is longer",
