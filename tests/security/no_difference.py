@@ -63,6 +63,15 @@ NO_DIFFERENCE: Final = {
     "app.binding.openid_provider: await self.client.server.checked(lambda keys: keys, now), not called": "the doctor's",
     "app.binding.openid_provider: only not there, without not there": "the doctor's",
     "app.binding.openid_provider: only level > enough, without level > enough": "what a step-up asks for",
+    "app.binding.flows: parts.scheme in ('https', 'http'), always": "what a page names",
+    **dict.fromkeys(
+        (
+            "app.binding.flows: if flow.used_at is not None",
+            "app.binding.flows: taken.scalar_one_or_none() is not None, always",
+            "app.binding.flows: where without Flow.used_at.is_(None)",
+        ),
+        "looked at first, and once more where it is used up, for two at once: tests/app/binding/test_atproto_sign_in.py",
+    ),
     "app.channels.openid_sign_in: await self.client.revoke(tokens, now), not called": "gives tokens back",
     "app.channels.atproto_sign_in: await client.revoke(tokens, now, bound_to=bound), not called": "gives tokens back",
     "app.channels.atproto_sign_in: account.handle and account.handle == memo['handle'], without account.handle": "an "
