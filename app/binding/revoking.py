@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM, Actor, Customer
@@ -48,6 +49,7 @@ async def not_me(services: Services, *, reference: str) -> None:
             # What had ended otherwise before its notice was answered is frozen too: an intruder must not undo it first.
             if binding.frozen_until is None:
                 await _freeze(db, binding, SYSTEM)
+            await _forget_references(db, binding.id)
 
 
 async def revoke_own(services: Services, customer: Customer) -> None:
@@ -66,6 +68,7 @@ async def end_by_bank(db: AsyncSession, binding_id: UUID, *, because: Because, a
     binding = await db.get_one(Binding, binding_id, with_for_update=True, populate_existing=True)
     if binding.state == BindingState.ACTIVE:
         await revoke(db, binding_id, reason="by_bank", actor=actor, because=because)
+        await _forget_references(db, binding.id)
         await notices.enqueue_ended(db, binding)
         return True
     if not is_frozen(binding, services.clock()):
@@ -80,6 +83,14 @@ async def _freeze(db: AsyncSession, binding: Binding, actor: Actor, because: Bec
     data = {"until": binding.frozen_until.isoformat()} | _said(because)
     binding.leaf_id = record(db, "binding.frozen", stream=f"binding:{binding.id}", actor=actor, data=data)
     await _revoke_enrolled(db, binding, actor)
+
+
+async def _forget_references(db: AsyncSession, binding_id: UUID) -> None:
+    """All of them told of what is undone now.
+
+    Or whoever has an old notice (a number's former owner) could undo every link that the customer makes from here on.
+    """
+    await db.execute(delete(NoticeReference).where(NoticeReference.binding_id == binding_id))
 
 
 def _said(because: Because | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from app.actors import Role
 from app.agents.access_tokens import admit
 from app.agents.models import MachineClient
 from app.agents.ports import UNSEALED, LocalSignIn, TokenPorts, TrustedIssuer
-from app.agents.proofs import proved, spend_now
+from app.agents.proofs import ProofRefused, proved, spend_now
 from app.database import transaction
 from app.services import Services
 from security.dpop import Proof
@@ -38,8 +38,16 @@ class Keys:
 PORTS: Final = TokenPorts(AUDIENCE, {ISSUER: TrustedIssuer(RULE, Keys(), subject_claim="login")})
 
 
+async def _by_anybody(_jkt: str | None) -> None:
+    """The proof is another matter."""
+
+
+async def _by_who_found_it(_jkt: str | None) -> None:
+    raise ProofRefused
+
+
 async def _admitted(services: Services, text: str, local: LocalSignIn = UNSEALED) -> Any:
-    found = await admit(services, PORTS, local, text)
+    found = await admit(services, PORTS, local, text, _by_anybody)
     if found is None:
         raise Fruitless("not_admitted")
     return found
@@ -69,9 +77,15 @@ async def _by_a_bearer(desk: PaperDesk) -> Any:
 
 async def _twin(desk: PaperDesk) -> Any:
     """A second token of the name of one that has its session; the signature is another."""
-    if await admit(desk.services, PORTS, UNSEALED, token(login=GIULIA.login)) is None:
+    if await admit(desk.services, PORTS, UNSEALED, token(login=GIULIA.login), _by_anybody) is None:
         raise Fruitless("nobody_is_admitted")
     return await _admitted(desk.services, token(login=GIULIA.login, more=1))
+
+
+def found() -> Any:
+    """A right token in the hands of who has not its key."""
+    text = token(login=GIULIA.login)
+    return at_desk(lambda desk: admit(desk.services, PORTS, UNSEALED, text, _by_who_found_it))
 
 
 def shown(*proofs: str, wants_nonce: bool = False) -> object:
@@ -100,6 +114,7 @@ FORGERIES: Final[dict[str, Forgery]] = {
     ),
     "a token of a leaver": Forgery(lambda: brought(login=MARCO.login), "not_admitted"),
     "a second token of one name": Forgery(lambda: at_desk(_twin), "not_admitted"),
+    "a token without its key": Forgery(found, "proof_refused"),
     "no proof": Forgery(lambda: shown(), "proof_refused"),
     "two proofs": Forgery(lambda: shown(proof(), proof()), "proof_refused"),
     "a proof with a nonce of somebody else's": Forgery(lambda: shown(proof(), wants_nonce=True), "nonce_needed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
@@ -51,6 +52,16 @@ async def _twice(desk: PaperDesk) -> SignedIn:
     desk.provider.nonce = flow.nonce
     returned = Returned(flow.state, "c", ISSUER)
     await desk.return_with(returned)
+    return await desk.return_with(returned)
+
+
+async def _pasted(desk: PaperDesk) -> SignedIn:
+    """A colleague signs in for who left, and hands the address on."""
+    flow = await flows.store(desk.services, BROWSER, None)
+    desk.provider.nonce = flow.nonce
+    returned = Returned(flow.state, "c", ISSUER)
+    with suppress(Fruitless):
+        await desk.return_with(returned, "the-colleagues")
     return await desk.return_with(returned)
 
 
@@ -225,7 +236,8 @@ FORGERIES: Final[dict[str, Forgery]] = {
     "a callback without a code": Forgery(lambda: came_back(code=""), "not_signed_in"),
     "a callback with a code without end": Forgery(lambda: came_back(code="x" * (LONGEST_VALUE + 1)), "not_signed_in"),
     "a callback of another state": Forgery(lambda: came_back(state="another"), "not_signed_in"),
-    "a callback in another browser": Forgery(lambda: came_back(browser="a-thief's"), "not_signed_in"),
+    "a callback in another browser": Forgery(lambda: came_back(browser="a-thief's"), "sign_on_foreign_browser"),
+    "a callback that another browser has opened before": Forgery(lambda: at_desk(_pasted), "sign_on_foreign_browser"),
     "a callback that comes twice": Forgery(lambda: at_desk(_twice), "not_signed_in"),
     "a callback that comes too late": Forgery(lambda: at_desk(_too_late), "not_signed_in"),
     "a callback in another provider's name": Forgery(lambda: came_back(issuer="https://other.example"), "wrong_issuer"),
