@@ -7,6 +7,7 @@ are written down in docs/staff-sign-on.md.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Collection, Iterator
 from typing import Final
 
@@ -41,6 +42,11 @@ _SHORTEST_RUN: Final = 4
 _SHORTEST_WORD: Final = 3
 
 
+def new_password() -> str:
+    """A password of 120 bits."""
+    return secrets.token_urlsafe(15)
+
+
 def require_good(password: str, words: Collection[str] = ()) -> None:
     """Raise `WeakPassword` for one that is too short or too long, `GuessablePassword` for one made of what is tried.
 
@@ -51,7 +57,7 @@ def require_good(password: str, words: Collection[str] = ()) -> None:
     left = password.casefold()
     for word in sorted({*COMMON, *OF_THE_PRODUCT, *_parts(words)}, key=len, reverse=True):
         left = left.replace(word, "")
-    left = _unit(_without_runs(left))
+    left = _unit(_without_runs("".join(left.split())))
     if len(left) < LEFT or len(set(left)) < LEFT // 2:
         raise GuessablePassword
 

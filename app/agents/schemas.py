@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from app.agents.new_passwords import LONGEST
 from app.http.texts import CleanText
 from app.permissions import Permission
 
@@ -18,10 +19,21 @@ class TokenRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     login: Annotated[CleanText, Field(min_length=1, max_length=100)]
-    password: Annotated[SecretStr, Field(min_length=1, max_length=200)]
+    password: Annotated[SecretStr, Field(min_length=1, max_length=LONGEST)]
     code: Annotated[SecretStr, Field(min_length=8, max_length=16)]
     lifetime_minutes: Annotated[int, Field(ge=1, le=480)] = 480
     scopes: Annotated[list[Permission], Field(min_length=1, max_length=20)] | None = None
+
+
+class PasswordChange(BaseModel):
+    """The old password with a current code, and the new one: 15 to 256 characters, not made of what is tried first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: Annotated[CleanText, Field(min_length=1, max_length=100)]
+    password: Annotated[SecretStr, Field(min_length=1, max_length=LONGEST)]
+    code: Annotated[SecretStr, Field(min_length=8, max_length=16)]
+    new_password: Annotated[SecretStr, Field(min_length=1, max_length=LONGEST)]
 
 
 class TokenOut(BaseModel):

@@ -59,6 +59,7 @@ OPEN: Final = frozenset(
         "GET /signin/return",
         "POST /signin/backchannel-logout",
         "POST /api/v1/tokens",
+        "POST /api/v1/password",
         "GET /.well-known/oauth-authorization-server",
         "GET /oauth/jwks",
         "POST /oauth/token",
@@ -285,6 +286,12 @@ def body_for(town: Town, route: str, names: dict[str, str]) -> dict[str, Any] | 
     anna = str(town.staff_ids["anna"])
     bodies: dict[str, dict[str, Any]] = {
         "/api/v1/tokens": {"login": "anna", "password": "wrong", "code": "12345678"},
+        "/api/v1/password": {
+            "login": "anna",
+            "password": "wrong",
+            "code": "12345678",
+            "new_password": "tqv xmd hzw pbn",
+        },
         "/api/v1/cases/{case_id}/claim": {},
         "/api/v1/cases/{case_id}/transfer": {"to": anna},
         "/api/v1/cases/{case_id}/notes": {"text": "Nota."},
