@@ -67,7 +67,7 @@ async def queue(request: Request, staff: CurrentStaff, db: ReadDb, now: Now) -> 
     view = Queue(
         site=site_of(request),
         now=now,
-        staff=staff_bar(staff),
+        staff=staff_bar(request, staff),
         rows=await _rows(request, db, staff, shown, now),
         filter=wanted,
         networks=_networks(request),

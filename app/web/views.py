@@ -73,6 +73,7 @@ NoticeName = Literal[
     "step_up_asked",
     "closed",
     "export_requested",
+    "password_changed",
 ]
 ServiceText = Literal[
     "room_opened",
