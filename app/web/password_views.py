@@ -1,7 +1,7 @@
 """What the page of one's own password shows.
 
-    GET POST /password      PasswordChange: password, code, new_password, again -> /signin, since every session ends;
-                            404 where staff signs in at the bank's own provider. username is the browser's, not read
+GET POST /password      PasswordChange: password, code, new_password, again -> /signin, since every session ends;
+                        404 where staff signs in at the bank's own provider. username is the browser's, not read
 """
 
 from __future__ import annotations
