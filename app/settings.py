@@ -15,6 +15,8 @@ from app.network_settings import AtprotoSettings, MastodonSettings, Part
 from security.secret import Secret
 
 SETTINGS_FILE: Final = "riserbo.toml"
+Acr = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$", max_length=200)]
+"""One word, for requests list them with spaces; never "", which is what a provider says that says nothing."""
 WALLET_SCHEMES: Final = ("openid4vp://", "haip-vp://", "eudi-openid4vp://")
 
 
@@ -81,7 +83,7 @@ class IdentityProviderSettings(Part):
     client_id: str
     secret_file: Path | None = None
     key_file: Path | None = None
-    relay_resistant: dict[str, Annotated[int, Field(ge=3, le=4)]] = {}
+    relay_resistant: dict[Acr, Annotated[int, Field(ge=3, le=4)]] = {}
     approval: Literal["browser", "push", "qr"] = "browser"
     scope: Annotated[str, Field(pattern=r"^openid( [\x21-\x7e]+)*$")] = "openid"
     claim: Annotated[str, Field(min_length=1, max_length=200)] = "sub"
@@ -173,8 +175,8 @@ class StaffSignOnSettings(Part):
     roles_claim: Annotated[str, Field(min_length=1, max_length=100)] = "groups"
     roles: dict[str, StaffRole] = {}
     create_accounts: bool = False
-    acrs: list[str] = []
-    sensitive_acrs: list[str] = []
+    acrs: list[Acr] = []
+    sensitive_acrs: list[Acr] = []
     sensitive_minutes: Annotated[int, Field(ge=1, le=720)] = 15
     break_glass: bool = False
     break_glass_mail: str = ""
@@ -201,13 +203,13 @@ class StaffSignOnSettings(Part):
 class TrafficSettings(Part):
     """What one process takes: budgets a second and at once, requests under way, open streams."""
 
-    staff_per_second: Annotated[float, Field(gt=0)] = 50
+    staff_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50
     staff_burst: Annotated[int, Field(ge=1)] = 400
     staff_streams: Annotated[int, Field(ge=1)] = 200
-    customer_per_second: Annotated[float, Field(gt=0)] = 5
+    customer_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5
     customer_burst: Annotated[int, Field(ge=1)] = 100
     customer_streams: Annotated[int, Field(ge=1)] = 10
-    network_per_second: Annotated[float, Field(gt=0)] = 100
+    network_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100
     network_burst: Annotated[int, Field(ge=1)] = 1_000
     network_writes_per_minute: Annotated[int, Field(ge=1)] = 240
     under_way: Annotated[int, Field(ge=8)] = 256
@@ -236,9 +238,9 @@ class Settings(BaseSettings):
     privacy_contact: str
     timezone: str = "Europe/Rome"
     language: str = "it"
-    first_answer_minutes: Annotated[int, Field(ge=1)] = 60
-    resolution_hours: Annotated[int, Field(ge=1)] = 24
-    poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+    first_answer_minutes: Annotated[int, Field(ge=1, le=527_040)] = 60
+    resolution_hours: Annotated[int, Field(ge=1, le=8_784)] = 24
+    poll_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 15.0
     api_docs: bool = False
     trusted_proxies: list[str] = []
     internal_hosts: dict[str, str] = {}
@@ -268,11 +270,19 @@ class Settings(BaseSettings):
             raise ValueError("[[atproto]] needs a public_url by https and without a port: servers know the bank by it")
         return self
 
+    @model_validator(mode="after")
+    def _networks_are_told_apart(self) -> Self:
+        names = [one.name for one in (*self.mastodon, *self.atproto)]
+        if len(set(names)) != len(names):
+            raise ValueError("two connectors have one name: cases of the one would be answered by the other")
+        return self
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for network in value:
-            ip_network(network)
+            if not ip_network(network).prefixlen:
+                raise ValueError("every address is no proxy: anybody could then say who is asking")
         return value
 
     @field_validator("token_issuers")
@@ -280,6 +290,13 @@ class Settings(BaseSettings):
     def _are_different(cls, value: list[TokenIssuerSettings]) -> list[TokenIssuerSettings]:
         if len({one.issuer for one in value}) != len(value):
             raise ValueError("an issuer is named twice")
+        return value
+
+    @field_validator("identity_providers")
+    @classmethod
+    def _are_told_apart(cls, value: list[IdentityProviderSettings]) -> list[IdentityProviderSettings]:
+        if len({one.name for one in value}) != len(value):
+            raise ValueError("a provider's name is used twice")
         return value
 
     @field_validator("internal_hosts")

@@ -6,6 +6,7 @@ account that is ended takes its tokens and streams with it, and a token lives no
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,11 +43,18 @@ def token_key(issuer: str, jti: str) -> bytes:
     return sha256(join(issuer.encode(), jti.encode())).digest()
 
 
-async def admit(services: Services, ports: TokenPorts, local: LocalSignIn, token: str) -> Any:
+async def admit(
+    services: Services,
+    ports: TokenPorts,
+    local: LocalSignIn,
+    token: str,
+    possessed: Callable[[str | None], Awaitable[None]],
+) -> Any:
     """Begin a session for a token seen for the first time; gives what `queries.signed_in` finds then.
 
     None where the token is not one to believe, whatever the reason. Raises `OutboundError` where its issuer's keys
-    cannot be had. An account that is sealed (`local`) stays so, whoever names it.
+    cannot be had, and what `possessed` raises, which looks at the proof for the token's key: whoever only found a
+    token has not signed in, nor does the log say so. An account that is sealed (`local`) stays so, whoever names it.
     """
     try:
         trusted = ports.issuers.get(str(parse(token).claims.get("iss")))
@@ -55,6 +63,7 @@ async def admit(services: Services, ports: TokenPorts, local: LocalSignIn, token
         read = await _read(services, trusted, token)
     except TokenRefused:
         return None
+    await possessed(read.jkt)
     with suppress(_Known):
         async with transaction(services) as db:
             holder = await _holder(db, trusted, local, read)

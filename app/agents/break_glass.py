@@ -71,8 +71,8 @@ async def seal_again(db: AsyncSession, actor: Actor, local: LocalSignIn, staff_i
 
 
 async def open_until(db: AsyncSession, local: LocalSignIn, account: StaffAccount) -> datetime | None:
-    """Until when this account may come in by password; None where it may not."""
-    row = await db.get(BreakGlass, account.id) if local.tell else None
+    """Until when this account may come in by password, as the database has it now; None where it may not."""
+    row = await db.get(BreakGlass, account.id, populate_existing=True) if local.tell else None
     return row.until if row is not None and row.until > services_of(db).clock() else None
 
 

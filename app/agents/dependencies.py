@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Request
@@ -33,10 +34,11 @@ async def current_staff(request: Request) -> Staff:
     services = await current_services(request)
     given, ports = staff_token(request), token_ports(request)
     session = await queries.signed_in(services, token_hash(given.token))
-    if session is None and given.kind == rules.API and "." in given.token:
-        session = await access_tokens.admit(services, ports, local_sign_in(request), given.token)
+    possessed = partial(_possessed, request, services, ports, given)
     if session is not None and given.kind == rules.API:
-        await _possessed(request, services, ports, given, session.jkt)
+        await possessed(session.jkt)
+    elif given.kind == rules.API and "." in given.token:
+        session = await access_tokens.admit(services, ports, local_sign_in(request), given.token, possessed)
     found = await confirmed(request, services, services.clock(), given.kind, session)
     if not found.active:
         raise Unauthenticated

@@ -178,6 +178,11 @@ async def _second_factor(db: AsyncSession, known: StaffAccount, code: str, count
     services = services_of(db)
     now = services.clock()
     account = await db.get_one(StaffAccount, known.id, with_for_update=True)
+    if not account.active:
+        # somebody left while the password was being checked
+        await _refuse(db, None, account, "password")
+    if wish.local.sealed and await break_glass.open_until(db, wish.local, account) is None:
+        await _refuse(db, None, account, "sealed")
     # Looked at again under the lock: of many guesses at once only the first few are evaluated.
     if (await guesses.state_of(db, counter, now)).is_locked(now):
         await _refuse(db, None, account, "locked")

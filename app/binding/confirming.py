@@ -81,12 +81,11 @@ async def _lock_pair(db: AsyncSession, attempt: Attempt) -> None:
 
 
 async def _bind(db: AsyncSession, attempt: Attempt, key: DataKey | None, now: datetime) -> Bound:
-    binding = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash)
-    if binding is not None and is_frozen(binding, now):
-        await attempts.refuse(db, attempt, "confirm", "frozen")
-    if attempt.customer_method == rules.PASSKEY and (binding is None or not is_live(binding, now)):
-        # It belongs to its binding, so it cannot bring one back that has ended since.
-        await attempts.refuse(db, attempt, "confirm", "binding_over")
+    # Held: who undoes the link in this very moment is waited for, and wins.
+    binding = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash, lock=True)
+    objection = _objection(attempt, binding, now)
+    if objection is not None:
+        await attempts.refuse(db, attempt, "confirm", objection)
     level = Level(attempt.level)
     binding = await _create_or_renew(db, attempt, binding, now)
     await attempts.move(
@@ -119,6 +118,20 @@ async def _bind(db: AsyncSession, attempt: Attempt, key: DataKey | None, now: da
     return Bound(binding.id, conversation_id, session_id, level, started.token)
 
 
+def _objection(attempt: Attempt, binding: Binding | None, now: datetime) -> str | None:
+    """What the pair's own row says against it, if there is one."""
+    if binding is not None and is_frozen(binding, now):
+        return "frozen"
+    if attempt.customer_method in rules.ENROLLED and (binding is None or not is_live(binding, now)):
+        # It belongs to its binding, so it cannot bring one back that has ended since.
+        return "binding_over"
+    if binding is None or binding.revoked_at is None:
+        return None
+    # What was proved before the link was undone was undone with it.
+    proved_at = attempt.customer_proved_at
+    return "undone_since" if proved_at is None or proved_at < binding.revoked_at else None
+
+
 async def _create_or_renew(db: AsyncSession, attempt: Attempt, known: Binding | None, now: datetime) -> Binding:
     services = services_of(db)
     subject = await attempts.proved_subject(db, attempt)
@@ -127,8 +140,9 @@ async def _create_or_renew(db: AsyncSession, attempt: Attempt, known: Binding | 
     assert attempt.customer_hash is not None
     binding_id = known.id if known is not None else new_id(now)
     until = now + services.policy.lifetimes.binding
-    if known is not None and attempt.customer_method == rules.PASSKEY:
-        # The bank itself says anew who this is every 180 days; a passkey only says that it is still the same person.
+    if known is not None and attempt.customer_method in rules.ENROLLED:
+        # The bank itself says anew who this is every 180 days; what was enrolled in the room only says that it is
+        # still the same person.
         until = known.expires_at
     leaf_id = record(
         db,

@@ -1,7 +1,7 @@
 """The notice to the channel on file at each binding, with a reference that lets its reader undo it.
 
 It goes, where there is a choice, to another channel than the one that was proved with: who stole a phone should not be
-the only one to hear of it.
+the only one to hear of it. While the phone may have changed hands it goes to every channel.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM
 from app.audit.service import record
-from app.binding import known_customers, texts
+from app.binding import known_customers, phone_quiet, texts
 from app.binding.models import Binding, NoticeReference
 from app.binding.ports import BindingPorts
 from app.binding.queries import is_live
@@ -21,6 +21,7 @@ from app.binding.rules import CodeMethod
 from app.channels.ports import connector_for
 from app.conversations import sweeping as rooms
 from app.database import reading, services_of, transaction
+from app.directory.phone_changes import PhoneChangesUnavailable
 from app.directory.port import CustomerRecord
 from app.notifications.service import Work, enqueue, finish
 from app.services import Services
@@ -100,16 +101,28 @@ async def _send(
     channels = [CodeMethod.SMS, CodeMethod.EMAIL]
     if work.payload["proved_by"] == CodeMethod.SMS:
         channels.reverse()
+    everywhere = kind != "unread" and await _phone_may_be_anothers(services, ports, customer)
+    sent = False
     for channel in channels:
         if channel == CodeMethod.SMS and ports.senders.sms is not None and customer.phone:
             await ports.senders.sms.send_sms(customer.phone, text)
-            return True
+            sent = True
         if channel == CodeMethod.EMAIL and ports.senders.mail is not None and customer.email:
             await ports.senders.mail.send_mail(
                 customer.email, texts.subject_line(sender, customer.language, kind), text
             )
+            sent = True
+        if sent and not everywhere:
             return True
-    return False
+    return sent
+
+
+async def _phone_may_be_anothers(services: Services, ports: BindingPorts, customer: CustomerRecord) -> bool:
+    """Who has taken the number over (SIM swap) must not be the only one to hear; nor when nobody can say."""
+    try:
+        return await phone_quiet.objection_to(services, ports, customer) is not None
+    except PhoneChangesUnavailable:
+        return True
 
 
 HANDLERS: Mapping[str, Callable[[Services, BindingPorts, Work], Awaitable[None]]] = {NOTICE: deliver_notice}

@@ -18,13 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Actor, Customer
 from app.audit.service import record
-from app.binding import known_customers, notices, passkey_challenges, rules
+from app.binding import attempts, known_customers, notices, pairs, passkey_challenges, rules
 from app.binding.errors import EnoughPasskeys, MethodNotOffered, PasskeyNeedsMore, PasskeyNotAdded
-from app.binding.models import Binding, Passkey
+from app.binding.models import Attempt, Binding, Passkey
 from app.binding.passkey_challenges import KEY
 from app.binding.ports import BindingPorts
 from app.binding.queries import is_live
 from app.binding.room_entry import require_in_room
+from app.binding.rules import State
 from app.database import services_of, transaction
 from app.errors import NotFound
 from app.ids import new_id
@@ -144,13 +145,35 @@ async def finish_registration(services: Services, ports: BindingPorts, *, custom
 
 
 async def remove(services: Services, *, customer: Customer, passkey_id: UUID) -> None:
-    """Take one of the customer's own passkeys out of use. Raises `NotFound`, `RoomLocked`, `PasskeyNeedsMore`."""
+    """Take one of the customer's own passkeys out of use. Raises `NotFound`, `RoomLocked`, `PasskeyNeedsMore`.
+
+    Whoever has just shown a passkey of this binding and not confirmed yet begins again: it may be the lost one.
+    """
     async with transaction(services) as db:
+        waiting = await _waiting_by_passkey(db, customer)
         _, binding = await _room_of(db, customer)
         found = [one for one in await passkeys_of(db, binding.id, lock=True) if one.id == passkey_id]
         if not found:
             raise NotFound
         _end(db, found[0], REMOVED, "passkey.removed", customer)
+        for attempt in waiting:
+            data = {"reason": "passkey_removed"}
+            await attempts.move(db, attempt, State.CANCELLED, "attempt.cancelled", data, actor=customer)
+
+
+async def _waiting_by_passkey(db: AsyncSession, customer: Customer) -> list[Attempt]:
+    """The attempts of the pair that stand before their confirmation by a passkey, locked: attempts before bindings."""
+    binding = await db.get(Binding, customer.binding_id)
+    if binding is None:
+        raise NotFound
+    pair = await pairs.pair_hash(services_of(db), binding.handle_hash, binding.customer_hash)
+    statement = (
+        select(Attempt)
+        .where(Attempt.pair_hash == pair, Attempt.customer_method == rules.PASSKEY, Attempt.state == State.CUSTOMER_OK)
+        .order_by(Attempt.id)
+        .with_for_update()
+    )
+    return list((await db.execute(statement)).scalars())
 
 
 async def revoke_all(db: AsyncSession, binding: Binding, actor: Actor) -> None:

@@ -117,17 +117,18 @@ async def live_binding_of_pair(
     return binding if binding is not None and is_live(binding, now) else None
 
 
-async def binding_of_pair(db: AsyncSession, handle_hash: bytes | None, customer_hash: bytes | None) -> Binding | None:
-    """The pair's one row, in whatever state, as the database has it now."""
+async def binding_of_pair(
+    db: AsyncSession, handle_hash: bytes | None, customer_hash: bytes | None, *, lock: bool = False
+) -> Binding | None:
+    """The pair's one row, in whatever state, as the database has it now; `lock` holds it until the commit."""
     if handle_hash is None or customer_hash is None:
         return None
-    return (
-        await db.execute(
-            select(Binding)
-            .where(Binding.handle_hash == handle_hash, Binding.customer_hash == customer_hash)
-            .execution_options(populate_existing=True)
-        )
-    ).scalar_one_or_none()
+    statement = (
+        select(Binding)
+        .where(Binding.handle_hash == handle_hash, Binding.customer_hash == customer_hash)
+        .execution_options(populate_existing=True)
+    )
+    return (await db.execute(statement.with_for_update() if lock else statement)).scalar_one_or_none()
 
 
 def is_live(binding: Binding, now: datetime) -> bool:

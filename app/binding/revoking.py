@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM, Actor, Customer
@@ -43,6 +44,9 @@ async def not_me(services: Services, *, reference: str) -> None:
         if known is not None:
             await revoke(db, known.binding_id, reason="not_me", actor=SYSTEM)
             await _freeze(db, known.binding_id, SYSTEM)
+            # All of them told of what is undone now. Or whoever has an old notice (a number's former owner) could undo
+            # every link that the customer makes from here on.
+            await db.execute(delete(NoticeReference).where(NoticeReference.binding_id == known.binding_id))
 
 
 async def revoke_own(services: Services, customer: Customer) -> None:

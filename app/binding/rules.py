@@ -89,6 +89,8 @@ class CodeMethod(StrEnum):
 
 IDENTITY: Final = "identity"
 PASSKEY: Final = "passkey"
+ENROLLED: Final = frozenset({PASSKEY, CodeMethod.TOTP.value})
+"""What is made inside a binding and belongs to it: it neither outlives nor prolongs it."""
 PASSKEY_LEAST: Final = Level.L3
 """Only a session of this level registers a passkey, looks at its list, or removes one."""
 

@@ -176,6 +176,7 @@ async def _locked(db: AsyncSession, client_id: str, issuer: str = "") -> tuple[M
         raise NotFound
     account: UUID = found[1].id
     await db.get(StaffAccount, account, with_for_update=True, populate_existing=True)
+    await db.refresh(found[0])
     return found
 
 

@@ -12,9 +12,10 @@ from typing import Final, Protocol
 
 import phonenumbers
 
-_FISCAL_CODE: Final = re.compile(r"[A-Z0-9]{6,20}")
-# eIDAS and the Italian schemes put the issuing country before it: TINIT-RSSMRA80A01H501U
-_FISCAL_PREFIX: Final = re.compile(r"TIN[A-Z]{2}-")
+# The Italian schemes put the issuing country before it: TINIT-RSSMRA80A01H501U. Another country's stays: one number
+# is two people in two countries.
+_FISCAL_CODE: Final = re.compile(r"(TIN[A-Z]{2}-)?[A-Z0-9]{6,20}")
+_HOME: Final = "TINIT-"
 _ADDRESS: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 
 
@@ -114,7 +115,7 @@ def canonical(identifier: str, kind: IdentifierKind) -> str:
         case IdentifierKind.NUMBER:
             return _compact(text).upper()
         case IdentifierKind.FISCAL_CODE:
-            code = _FISCAL_PREFIX.sub("", text.upper(), count=1)
+            code = text.upper().removeprefix(_HOME)
             return code if _FISCAL_CODE.fullmatch(code) else ""
         case IdentifierKind.SUBJECT:
             return identifier

@@ -20,6 +20,9 @@ MANY: Final = 16
 MOST_PLACES: Final = 64
 MOST_WAITING: Final = 32
 LONGEST_WAIT: Final = 0.02
+FEW: Final = 4
+WAIT_OF_FEW: Final = 1.0
+"""So few are no crowd, whatever makes the loop slow: one visitor of a small machine is served late, not turned away."""
 QUIET_LOOKS: Final = 100
 LONGEST_GAP: Final = 2.0
 FIRST_GAP: Final = 0.25
@@ -76,7 +79,8 @@ class Crowding:
     def enter_other(self, begin: Begin) -> bool:
         """A request that takes one of the places; False when even the places to wait are taken.
 
-        `begin` is called at once or within `LONGEST_WAIT`; who began calls `leave_other` at its end.
+        `begin` is called at once, within `LONGEST_WAIT`, or within `WAIT_OF_FEW` while few wait; who began calls
+        `leave_other` at its end.
         """
         self._watch()
         if not self._waiting and self._has_place(perf_counter(), 0):
@@ -110,10 +114,11 @@ class Crowding:
         while self._waiting:
             since, begin = self._waiting[0]
             waited = now - since
-            if waited <= LONGEST_WAIT and not self._has_place(now, waited):
+            is_late = waited > (LONGEST_WAIT if len(self._waiting) > FEW else WAIT_OF_FEW)
+            if not is_late and not self._has_place(now, waited):
                 return
             self._waiting.popleft()
-            if waited > LONGEST_WAIT:
+            if is_late:
                 begin(False)
             else:
                 self.other += 1

@@ -51,6 +51,8 @@ NOT_LONGER: Final = (
     ("lifetimes.handle_proof", "lifetimes.attempt"),
     ("lifetimes.customer_proof", "lifetimes.attempt"),
     ("lifetimes.attempt", "sessions.visitor"),
+    # or what was proved before "this was not me" would still count after it
+    ("lifetimes.attempt", "lifetimes.freeze"),
     ("lifetimes.handle_again", "lifetimes.binding"),
     ("sessions.level_2.idle", "sessions.level_2.absolute"),
     ("sessions.level_3.idle", "sessions.level_3.absolute"),
@@ -143,6 +145,9 @@ def _methods(policy: Policy, _ground: Ground) -> Iterator[str]:
     for name, level in vars(policy.methods).items():
         if level == Level.L1:
             yield f"methods.{name} is 1: level 1 opens no room; 0 switches a method off"
+    for name, level in vars(policy.handles).items():
+        if level == Level.L1:
+            yield f"handles.{name} is 1: level 1 opens no room; 0 switches this way off"
     for code in CODES:
         if getattr(policy.methods, code) > Level.L2:
             yield f"methods.{code} is {getattr(policy.methods, code):d}: what is typed can be relayed, so 2 at most"

@@ -16,7 +16,7 @@ from app.agents.models import StaffAccount
 from app.http.texts import CleanLine
 from app.provisioning.errors import ScimRefused
 from app.provisioning.models import ProvisionedAccount
-from app.provisioning.rules import Person
+from app.provisioning.rules import LONGEST, Person
 from security.encoding import canonical_json
 
 USER: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -53,7 +53,7 @@ def _something(text: str) -> str:
 
 
 Something = Annotated[CleanLine, AfterValidator(_something)]
-Line = Annotated[CleanLine, Field(max_length=100), BeforeValidator(_nothing)]
+Line = Annotated[CleanLine, Field(max_length=LONGEST), BeforeValidator(_nothing)]
 
 
 class _Name(BaseModel):
@@ -66,7 +66,8 @@ class _Name(BaseModel):
 class _User(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    userName: Annotated[Something, Field(max_length=100)]  # noqa: N815
+    # As it is kept, and then measured: without case a name may be longer.
+    userName: Annotated[Something, AfterValidator(str.casefold), Field(max_length=LONGEST)]  # noqa: N815
     externalId: Something | None = None  # noqa: N815
     displayName: Line = ""  # noqa: N815
     nickName: Line = ""  # noqa: N815
@@ -99,7 +100,7 @@ def read_person(document: Mapping[str, Any]) -> Person:
         raise ScimRefused(f"The value of {where} cannot be used.", kind="invalidValue") from None
     name = user.name or _Name()
     return Person(
-        user_name=user.userName.casefold(),
+        user_name=user.userName,
         external_id=user.externalId,
         display_name=user.displayName,
         given_name=name.givenName,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from app.actors import Role
 from app.provisioning.errors import ScimRefused
 from security.tokens import token_hash
+
+LONGEST: Final = 100
+"""Characters of a name."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,9 @@ class Person:
 
     @property
     def shown_name(self) -> str:
-        """What colleagues read."""
-        return self.display_name or " ".join(filter(None, (self.given_name, self.family_name))) or self.user_name
+        """What colleagues read, never longer than a client could send it back: or nobody could be patched, nor end."""
+        named = self.display_name or " ".join(filter(None, (self.given_name, self.family_name))) or self.user_name
+        return named[:LONGEST].rstrip()
 
     @property
     def signature(self) -> str:

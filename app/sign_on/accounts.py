@@ -95,7 +95,7 @@ async def _named(db: AsyncSession, ports: SignOnPorts, identity: Identity) -> St
         name = _LINE.validate_python(said, strict=True)
     except ValidationError:
         name = ""
-    if not name or len(name) > LONGEST_NAME:
+    if not name or len(name.casefold()) > LONGEST_NAME:
         return "not_named"
     by_login = ports.named_by == LOGIN
     found = await provisioned.named(db, login=name.casefold() if by_login else "", external_id="" if by_login else name)

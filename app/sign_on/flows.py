@@ -13,6 +13,8 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.actors import SYSTEM
+from app.audit.service import record
 from app.database import transaction
 from app.ids import new_id
 from app.services import Services
@@ -70,13 +72,14 @@ async def store(services: Services, browser: str, session_id: UUID | None) -> Fl
 async def take(services: Services, browser: str, state: str) -> Flow:
     """Consume the flow and commit, before anybody is called. Raises `NotSignedIn`.
 
-    The browser is compared first: a foreign one neither succeeds nor burns the owner's flow.
+    In a foreign browser it is over for its owner too, with a leaf: whoever was made to sign in for a stranger must not
+    be able to hand on the address that came back (docs/decisions/0018).
     """
     now = services.clock()
     async with transaction(services) as db:
         query = select(SignOnFlow).where(SignOnFlow.state_hash == token_hash(state))
         row = (await db.execute(query)).scalar_one_or_none()
-        if row is None or not hmac.compare_digest(row.browser_hash, token_hash(browser)) or row.expires_at <= now:
+        if row is None or row.expires_at <= now:
             raise NotSignedIn
         taken = await db.execute(
             update(SignOnFlow)
@@ -86,6 +89,10 @@ async def take(services: Services, browser: str, state: str) -> Flow:
             .execution_options(synchronize_session=False)
         )
         if taken.scalar_one_or_none() is None:
+            raise NotSignedIn
+        if not hmac.compare_digest(row.browser_hash, token_hash(browser)):
+            data = {"reason": "sign_on_foreign_browser"}
+            record(db, "staff.refused", stream="sign-on", actor=SYSTEM, data=data)
             raise NotSignedIn
     kept = json.loads(await services.vault.open(_place(row.id), row.sealed_secrets))
     key = SigningKey.of_jwk(kept["key"])

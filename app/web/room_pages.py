@@ -274,7 +274,8 @@ async def _view(
     case = await db.get_one(Case, read.room.case_id)
     author = await cases.author_of(db, case)
     names = await staff_names(db)
-    complaint = await cases.latest_complaint(db, case)
+    # Never what was written in private: at L2, or with a stolen handle, this may be somebody else.
+    complaint = await cases.latest_public_complaint(db, case)
     settings = page_settings(request)
     read_by_bank = await other_sides_mark(db, read.room.id, customer)
     policy = services_of(db).policy
@@ -301,7 +302,7 @@ async def _view(
         idle_seconds=int(idle.total_seconds()),
         idle_left=max(int((idle - (now - session.last_seen_at)).total_seconds()), 0),
         ends_at=session.expires_at,
-        post=PublicPost(author=complaint.author.display_name, text=complaint.text, at=complaint.posted_at),
+        post=_quoted(complaint),
         held=await _held(db, policy, read.room),
         step_up=tuple(
             one for one in identity_methods(request, case.connector, step_up=True) if one.level > customer.level
@@ -316,6 +317,12 @@ async def _view(
         draft=draft,
         older=older_than(read),
     )
+
+
+def _quoted(complaint: cases.ThreadPost | None) -> PublicPost | None:
+    if complaint is None:
+        return None
+    return PublicPost(author=complaint.author.display_name, text=complaint.text, at=complaint.posted_at)
 
 
 async def _may_tap(db: AsyncSession, binding_id: UUID | None, *, above: int = 0) -> bool:

@@ -20,6 +20,29 @@ hours_en = "Mon-Fri 8-20"
 privacy_contact = "privacy@bancaesempio.example"
 """
 
+PROVIDER = """
+[[identity_providers]]
+name = "eid"
+label = "eID"
+kind = "oidc"
+url = "https://eid.example"
+client_id = "bank"
+key_file = "eid.json"
+"""
+MASTODON = """
+[[mastodon]]
+url = "https://social.example"
+account = "bank"
+token_file = "token"
+"""
+SIGN_ON = """
+[staff_sign_on]
+label = "Bank"
+issuer = "https://login.bank.example"
+client_id = "desk"
+key_file = "desk.json"
+"""
+
 
 def written(folder: Path, more: str = "", text: str = FILE) -> Path:
     (folder / "riserbo.toml").write_text(text + more)
@@ -35,6 +58,18 @@ def test_a_file_is_enough_and_defaults_stay_on_loopback(tmp_path: Path) -> None:
     ] == ["127.0.0.1"] * 3
     assert settings.main_database != settings.key_database
     assert settings.api_docs is False
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        f'{PROVIDER}relay_resistant = {{ "https://www.spid.gov.it/SpidL2" = 3, "urn:eid:high" = 4 }}',
+        MASTODON,
+        f'{SIGN_ON}acrs = ["mfa"]\nsensitive_acrs = ["phr"]',
+    ],
+)
+def test_what_a_bank_would_write_is_read(tmp_path: Path, more: str) -> None:
+    load_settings(written(tmp_path, more))
 
 
 def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +93,22 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         '[[token_issuers]]\nissuer = "http://a.example"\njwks_url = "https://a.example/keys"',
         '[[token_issuers]]\nissuer = "https://a.example"\njwks_url = "https://a.example/keys?x=1"',
         '[tokens]\ndpop = "optional"',
+        f"{MASTODON}{MASTODON}",
+        'trusted_proxies = ["10.1.2.0/24", "0.0.0.0/0"]',
+        'trusted_proxies = ["::/0"]',
+        "poll_seconds = inf",
+        "poll_seconds = nan",
+        "[traffic]\nnetwork_per_second = inf",
+        "first_answer_minutes = 1000000000000000",
+        "resolution_hours = 1000000000000000",
+        f'{PROVIDER}relay_resistant = {{ "" = 3 }}',
+        f'{PROVIDER}relay_resistant = {{ "two words" = 3 }}',
+        f"{PROVIDER}relay_resistant = {{ strong = 5 }}",
+        f"{PROVIDER}relay_resistant = {{ strong = -1 }}",
+        f"{PROVIDER}{PROVIDER}",
+        f'{SIGN_ON}acrs = [""]',
+        f'{SIGN_ON}sensitive_acrs = [""]',
+        f"{SIGN_ON}sensitive_minutes = -1",
     ],
     ids=[
         "unknown",
@@ -71,6 +122,22 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "an issuer without TLS",
         "keys at an address with a query",
         "a duty to bind that is none",
+        "a connector twice",
+        "everybody a proxy",
+        "everybody a proxy, in the longer spelling",
+        "an endless pause",
+        "a pause that is no number",
+        "traffic without a limit",
+        "a clock beyond all time",
+        "another clock beyond all time",
+        "saying nothing is strong",
+        "one acr that would be asked for as two",
+        "a level above all",
+        "a level below none",
+        "a provider twice",
+        "staff of whom nothing is said",
+        "staff of whom nothing is said at sensitive acts",
+        "sensitive for less than nothing",
     ],
 )
 def test_what_is_not_known_or_makes_no_sense_is_refused(tmp_path: Path, more: str) -> None:

@@ -1,7 +1,7 @@
 """Each way to prove a customer, in a real Chromium at 360 px: from the case link into the room, and back another day.
 
-What is refused on these ways stands in one table, tests/attacks/test_refused_ways.py; a step-up by passkey, and a relay
-page that asks for one, in test_passkeys_in_chromium.py.
+What is refused on these ways stands in one table, tests/attacks/test_refused_ways.py, and is looked at in a browser in
+test_refused_in_chromium.py; a step-up by passkey, and a relay page that asks for one, in test_passkeys_in_chromium.py.
 """
 
 from __future__ import annotations

@@ -152,7 +152,10 @@ def name_is_identity() -> Planted:
 
 
 def room_of_the_handle() -> Planted:
-    async def of_handle(db: AsyncSession, handle_hash: bytes | None, _customer_hash: bytes | None) -> Binding | None:
+    async def of_handle(
+        db: AsyncSession, handle_hash: bytes | None, _customer_hash: bytes | None, *, lock: bool = False
+    ) -> Binding | None:
+        del lock
         found = select(Binding).where(Binding.handle_hash == handle_hash).order_by(Binding.id).limit(1)
         return (await db.execute(found)).scalar_one_or_none()
 

@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.binding.identity_provider import IdentityRefused
+from app.channels.ports import ChannelError
+from app.errors import RiserboError
 from app.oauth.errors import OAuthRefused
-from app.outbound import OutboundError
 from security.errors import SecurityError
 
-REFUSALS: Final = (SecurityError, OAuthRefused, IdentityRefused, OutboundError, ValueError)
+
+class Fruitless(Exception):
+    """What was presented changed nothing that it was meant to change: `reason` says what stayed as it should."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+REFUSALS: Final = (SecurityError, OAuthRefused, IdentityRefused, ChannelError, RiserboError, ValueError, Fruitless)
 
 
 @dataclass(frozen=True)
@@ -26,5 +36,5 @@ class Forgery:
 
 
 def word(refused: Exception) -> str:
-    """What a refusal says of itself: its reason, or for an error without one its name."""
-    return str(getattr(refused, "reason", type(refused).__name__))
+    """What a refusal says of itself: its reason or code, or for an error without one its name."""
+    return str(getattr(refused, "reason", getattr(refused, "code", type(refused).__name__)))

@@ -1,12 +1,15 @@
 """Runs the forgeries against modules that lack one check, and says which of those checks no forgery misses.
 
 A program of its own, so that a mutant never meets the tests' own process: `python -m tests.security.mutants MODULE...`
-prints one JSON object, from each mutant to the first forgery that noticed it. Each mutant lives in a fork: there the
-functions of the real module get the mutant's code, so that whoever holds them runs it.
+prints one JSON object, from each mutant to the first forgery that noticed it. The functions of the real module get the
+mutant's code, so that whoever holds them runs it, and then their own again: with the check back the forgery that
+noticed must be refused as before. Each module has a fork of its own for its mutants. A mutant is shown only the
+forgeries that come through the changed statement at all, and first those that are refused right behind it.
 """
 
 from __future__ import annotations
 
+import ast
 import gc
 import importlib
 import json
@@ -14,37 +17,58 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any, Final
 
+from tests.security.following import Traced, follow, speaking_of
 from tests.security.forgery import Forgery, word
-from tests.security.mutations import mutations
+from tests.security.mutations import REFUSED, mutations
+from tests.security.no_difference import NO_DIFFERENCE
 
 ROOT: Final = Path(__file__).parents[2]
 LONGEST: Final = 20
 """Seconds for one mutant; one that does not end is noticed, too."""
+UNCHANGED: Final = "nothing changed"
+ENOUGH: Final = 100
+"""How many forgeries are shown a mutant that is listed as making no difference; every other one is shown all."""
 
-# Which table speaks of a module first; the others follow.
-CHECKED: Final = {
-    "security.jwts": "jwt",
-    "security.id_tokens": "id token",
-    "security.dpop": "dpop",
-    "security.sd_jwt": "presentation",
-    "security.certificates": "presentation",
-    "security.encrypted_answers": "encrypted answer",
-    "security.status_lists": "status list",
-    "security.logout_tokens": "logout token",
-    "security.access_tokens": "access token",
-    "security.client_assertions": "client assertion",
-    "security.passkeys": "passkey",
-    "app.oauth.metadata": "openid answer",
-    "app.oauth.server": "openid answer",
-    "app.oauth.client": "openid answer",
-    "app.binding.openid_provider": "openid answer",
-}
+CHECKED: Final = (
+    "security.jwts",
+    "security.id_tokens",
+    "security.dpop",
+    "security.sd_jwt",
+    "security.certificates",
+    "security.encrypted_answers",
+    "security.status_lists",
+    "security.logout_tokens",
+    "security.access_tokens",
+    "security.client_assertions",
+    "security.passkeys",
+    "app.oauth.metadata",
+    "app.oauth.server",
+    "app.oauth.client",
+    "app.agents.access_tokens",
+    "app.agents.proofs",
+    "app.binding.openid_provider",
+    "app.binding.wallet",
+    "app.binding.wallet_answers",
+    "app.binding.wallet_status",
+    "app.channels.openid_sign_in",
+    "app.channels.atproto",
+    "app.channels.atproto_identity",
+    "app.channels.atproto_servers",
+    "app.channels.atproto_sign_in",
+    "app.sign_on.accounts",
+    "app.sign_on.dependencies",
+    "app.sign_on.flows",
+    "app.sign_on.redirects",
+    "app.sign_on.rules",
+    "app.sign_on.service",
+    "app.web.sign_on_pages",
+)
 
 
 def source_of(name: str) -> str:
@@ -52,23 +76,40 @@ def source_of(name: str) -> str:
     return (ROOT / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8")
 
 
-def plant(name: str, source: str) -> None:
-    """Give the functions of the real module the code of this source, and its lists of what is refused their words."""
+class TooLong(BaseException):
+    """A mutant that does not end."""
+
+
+Undo = Callable[[], None]
+
+
+def plant(name: str, tree: ast.Module) -> Undo:
+    """Give the functions of the real module the code of this tree, and its lists of what is refused their words."""
     real, made = importlib.import_module(name), ModuleType(name)
     made.__file__, made.__package__ = real.__file__, real.__package__
-    exec(compile(source, str(real.__file__), "exec"), made.__dict__)
-    _transplant(vars(real), vars(made), name)
-    for place, value in vars(made).items():
-        if isinstance(value, frozenset):
-            setattr(real, place, value)
+    exec(compile(ast.fix_missing_locations(tree), str(real.__file__), "exec"), made.__dict__)
+    changed = list(_transplant(vars(real), vars(made), name))
+    words = {place: getattr(real, place) for place in REFUSED & vars(made).keys()}
+    for place in words:
+        setattr(real, place, getattr(made, place))
+
+    def undo() -> None:
+        for function, *parts in changed:
+            function.__code__, function.__defaults__, function.__kwdefaults__ = parts
+        for place, listed in words.items():
+            setattr(real, place, listed)
+
+    return undo
 
 
-def _transplant(real: Mapping[str, Any], made: Mapping[str, Any], module: str) -> None:
+def _transplant(real: Mapping[str, Any], made: Mapping[str, Any], module: str) -> Iterator[tuple[Any, ...]]:
+    """Gives each function with what it had before."""
     for name, value in made.items():
         if isinstance(value, type) and value.__module__ == module:
-            _transplant(vars(real[name]), vars(value), module)
+            yield from _transplant(vars(real[name]), vars(value), module)
         old, new = _function(real.get(name)), _function(value)
         if old is not None and new is not None and new.__module__ == module:
+            yield old, old.__code__, old.__defaults__, old.__kwdefaults__
             old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
 
 
@@ -77,60 +118,80 @@ def _function(value: Any) -> FunctionType | None:
     return inner if isinstance(inner, FunctionType) else None
 
 
-def _ordered(forgeries: Mapping[str, Forgery], first: str) -> Iterator[tuple[str, Forgery]]:
-    yield from sorted(forgeries.items(), key=lambda one: not one[0].startswith(f"{first}: "))
+def _is_missed(forgery: Forgery) -> bool:
+    """Whether it is not refused for what is wrong with it."""
+    try:
+        forgery.present()
+    except Exception as refused:  # noqa: BLE001 (a crash is no refusal: it has another word)
+        return word(refused) != forgery.reason
+    return True
 
 
-def _noticed(forgeries: Mapping[str, Forgery], first: str, *, all_of_them: bool = False) -> list[str]:
-    """The first forgery that is not refused for what is wrong with it, or all such."""
-    missed: list[str] = []
-    for name, forgery in _ordered(forgeries, first):
-        try:
-            forgery.present()
-        except Exception as refused:  # noqa: BLE001 (a crash is no refusal: it has another word)
-            if word(refused) == forgery.reason:
-                continue
-        missed.append(name)
-        if not all_of_them:
-            break
-    return missed
+def _first_missed(forgeries: Mapping[str, Forgery], order: Sequence[str]) -> list[str]:
+    signal.alarm(LONGEST)
+    try:
+        return next(([name] for name in order if _is_missed(forgeries[name])), [])
+    except TooLong:
+        return ["does not end"]
+    finally:
+        signal.alarm(0)
 
 
-def _in_a_fork(look: partial[list[str]], mutant: partial[None] | None) -> list[str]:
+def _give_up(_signal: int, _frame: FrameType | None) -> None:
+    raise TooLong
+
+
+def _noticed(name: str, forgeries: Mapping[str, Forgery], traced: Mapping[str, Traced]) -> dict[str, list[str]]:
+    """From each mutant of a module to who noticed it, and under `UNCHANGED` who is missed with its check back, too."""
+    found: dict[str, list[str]] = {UNCHANGED: []}
+    source = source_of(name)
+    signal.signal(signal.SIGALRM, _give_up)
+    for mutant, tree in mutations(source):
+        line, _, shown = mutant.partition(": ")
+        order = speaking_of(name, source, int(line), traced)
+        undo = plant(name, tree)
+        by = _first_missed(forgeries, order[: ENOUGH if f"{name}: {shown}" in NO_DIFFERENCE else None])
+        undo()
+        found[f"{name}:{mutant}"] = by
+        found[UNCHANGED] += [f"{one}, after {mutant}" for one in by if one in forgeries and _is_missed(forgeries[one])]
+    return found
+
+
+def _in_a_fork(look: Callable[[], dict[str, list[str]]]) -> dict[str, list[str]]:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(LONGEST)
+        os.close(reader)
         try:
-            if mutant is not None:
-                mutant()
-            answer = look()
-        except BaseException as fault:  # noqa: BLE001 (the parent waits for an answer, whatever happens)
-            answer = [f"does not even run: {fault!r}"]
-        with os.fdopen(writer, "w") as out:
-            json.dump(answer, out)
-        os._exit(0)
+            with os.fdopen(writer, "w") as out:
+                json.dump(look(), out)
+        finally:
+            os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as told:
         said = told.read()
     os.waitpid(child, 0)
-    return list(json.loads(said)) if said else ["does not end"]
+    return dict(json.loads(said))
 
 
 def main(names: list[str]) -> None:
     """Mutate the named modules, or all, and print what noticed."""
     warnings.simplefilter("ignore")  # of the library, about what the checks no longer keep from it
-    from tests.security.rsa_pair import rsa_key
     from tests.security.test_forgeries import FORGERIES
 
-    rsa_key()
+    files = {str(importlib.import_module(name).__file__): name for name in CHECKED}
+    for name in CHECKED:
+        # planting must not matter by itself
+        plant(name, ast.parse(source_of(name)))
+    # what the forgeries make once, as keys and certificates, they have made when the forks begin
+    traced = {name: follow(forgery, files) for name, forgery in FORGERIES.items()}
     gc.collect()
     gc.freeze()  # what is never collected is not copied into the forks
-    found = {"nothing changed": _in_a_fork(partial(_noticed, FORGERIES, "", all_of_them=True), None)}
+    found = {UNCHANGED: [name for name, one in FORGERIES.items() if traced[name].word != one.reason]}
     for name in names or CHECKED:
-        look = partial(_noticed, FORGERIES, CHECKED[name])
-        for mutant, source in mutations(source_of(name)):
-            found[f"{name}:{mutant}"] = _in_a_fork(look, partial(plant, name, source))
+        of_module = _in_a_fork(partial(_noticed, name, FORGERIES, traced))
+        found[UNCHANGED] += of_module.pop(UNCHANGED)
+        found |= of_module
     print(json.dumps(found))
 
 

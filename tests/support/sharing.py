@@ -32,6 +32,7 @@ SHARED: Final = {
     "tests/journeys/test_staff_sign_on_in_chromium.py": "browser",
     "tests/journeys/test_wallet_in_chromium.py": "browser",
     "tests/journeys/test_write_first_in_chromium.py": "browser",
+    "tests/journeys/test_refused_in_chromium.py": "browser",
     "tests/journeys/test_ways_in_chromium.py": "browser",
     "tests/app/web/test_pages_in_chromium.py": "browser",
     "tests/app/web/test_tables_in_chromium.py": "browser",

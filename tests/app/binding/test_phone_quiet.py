@@ -144,3 +144,16 @@ async def test_an_operator_that_is_away_holds_the_code_back_until_it_answers(ban
     bank.clock.pass_by(seconds=70)
     await bank.work()
     await visitor.type_code(code_in(bank.phone.sms[-1][1]))
+
+
+@pytest.mark.parametrize(
+    ("operator", "texts", "mails"),
+    [(Operator(changed=True), 1, 1), (Operator(down=True), 1, 1), (Operator(changed=False), 1, 0)],
+)
+async def test_while_a_phone_may_be_somebody_elses_the_notice_goes_to_every_channel(
+    bank: Bank, operator: Operator, texts: int, mails: int
+) -> None:
+    """Who took the number over and proves by something else must not be the only one to hear of it."""
+    listen_to(bank, operator)
+    await bound_by_identity(bank)
+    assert (len(bank.phone.sms), len(bank.phone.mails)) == (texts, mails)

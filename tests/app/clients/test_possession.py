@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.agents import access_tokens
+from app.agents.models import AccessToken
 from app.database import transaction
 from app.limits import once
 from app.limits.models import SpentValue
@@ -51,6 +52,18 @@ async def test_a_bound_token_does_not_pass_as_a_bearers_even_with_its_proof(door
 async def test_a_token_that_is_not_bound_does_not_pass_with_a_proof(door: Door, crm: SigningKey) -> None:
     await door.register(crm)
     assert await door.status(await door.token(crm), key=crm) == 401
+
+
+async def test_who_only_found_a_bound_token_has_not_signed_in_nor_does_the_log_say_so(
+    door: Door, crm: SigningKey, thief: SigningKey
+) -> None:
+    token = door.banks_token(cnf={"jkt": crm.kid})
+    assert await door.status(token, key=thief) == 401
+    assert await door.status(token, authorization=f"Bearer {token}") == 401
+    assert await door.house.leaves("staff.signed_in") == []
+    assert await door.house.all(AccessToken) == []
+    assert await door.status(token, key=crm) == 200
+    assert len(await door.house.leaves("staff.signed_in")) == 1
 
 
 async def test_a_proof_counts_once_however_many_bring_it_at_once(door: Door, crm: SigningKey) -> None:

@@ -63,6 +63,8 @@ async def test_each_name_finds_its_customer(tmp_path: Path, identifier: str, kin
         ("", SUBJECT),
         ("", FISCAL),
         ("TINIT-", FISCAL),
+        ("TINFR-FRRGLI80A41L219X", FISCAL),  # the same number in another country is somebody else's
+        ("TINIT-TINIT-FRRGLI80A41L219X", FISCAL),
         ("C-1001", FISCAL),
         ("C-1001", IdentifierKind.EMAIL),
         ("C-1001", IdentifierKind.PHONE),
@@ -72,6 +74,14 @@ async def test_a_name_of_another_kind_finds_nobody(
     tmp_path: Path, identifier: str, kind: IdentifierKind | None
 ) -> None:
     assert await written(tmp_path, GIULIA, MARCO).find(identifier, kind) is None
+
+
+async def test_another_countrys_number_is_found_by_its_country_and_number(tmp_path: Path) -> None:
+    directory = written(tmp_path, GIULIA, "C-2,Claire,,,it,,TINFR-FRRGLI80A41L219X,\n")
+    claire, giulia = [await directory.find(f"{country}FRRGLI80A41L219X", FISCAL) for country in ("TINFR-", "TINIT-")]
+    assert claire is not None
+    assert giulia is not None
+    assert (claire.customer_number, giulia.customer_number) == ("C-2", "C-1001")
 
 
 async def test_a_name_that_two_customers_share_names_neither(tmp_path: Path) -> None:

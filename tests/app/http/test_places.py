@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from statistics import median
 
 import pytest
 
+from app.http.crowding import FEW, LONGEST_WAIT, WAIT_OF_FEW
 from tests.app.http.gated_bank import SMALL, Bank, answer, head, opened
 
 
@@ -127,6 +129,39 @@ async def test_in_a_crowd_prompt_clients_go_before_strangers_and_strangers_still
         if times_as_long[-1] < 30:
             return
     raise AssertionError(times_as_long)
+
+
+@asynccontextmanager
+async def slow_process() -> AsyncIterator[tuple[Bank, asyncio.Task[tuple[int, dict[str, str]]]]]:
+    """One place is left, and somebody has it until the bank is released."""
+    async with opened(replace(SMALL, network_burst=1000, under_way=256)) as bank:
+        first = asyncio.create_task(bank.ask("/work"))
+        for _ in range(200):
+            await asyncio.sleep(0.01)
+            if bank.gate.crowding.other:
+                break
+        bank.gate.crowding._adjust = lambda *_: None  # type: ignore[method-assign]
+        bank.gate.crowding.places = 1
+        yield bank, first
+
+
+async def test_few_strangers_of_a_slow_process_are_served_late_and_not_turned_away() -> None:
+    """A small machine with one visitor who opens two tabs is no crowd."""
+    async with slow_process() as (bank, first):
+        tabs = [asyncio.create_task(bank.ask()) for _ in range(FEW)]
+        await asyncio.sleep(10 * LONGEST_WAIT)
+        assert not any(tab.done() for tab in tabs)
+        bank.release.set()
+        assert {status for status, _ in await asyncio.gather(first, *tabs)} == {200}
+
+
+async def test_of_many_strangers_of_a_slow_process_all_but_few_are_turned_away_soon() -> None:
+    async with slow_process() as (bank, first):
+        many = [asyncio.create_task(bank.ask()) for _ in range(FEW + 6)]
+        done, waiting = await asyncio.wait(many, timeout=WAIT_OF_FEW / 2)
+        assert [task.result()[0] for task in done] == [503] * 6
+        bank.release.set()
+        assert {status for status, _ in await asyncio.gather(first, *waiting)} == {200}
 
 
 async def spins(bank: Bank, count: int) -> list[float]:

@@ -39,6 +39,9 @@ def test_the_default_contradicts_nothing() -> None:
         ({"methods.identity": Level.L3}, "nobody lists as relay-resistant"),
         ({"methods.passkey": Level.L4}, "can be copied"),
         ({"handles.direct_message": Level.L4}, "handles.direct_message is 4"),
+        ({"handles.direct_message": Level.L1}, "handles.direct_message is 1: level 1 opens no room"),
+        ({"handles.sign_in": Level.L1}, "handles.sign_in is 1: level 1 opens no room"),
+        ({"lifetimes.freeze": SECOND}, "lifetimes.attempt is 30 min, longer than lifetimes.freeze with 1 s"),
         ({"step_up": frozenset({Method.TOTP})}, "two typed codes never give more than level 2"),
         ({"step_up": frozenset({Method.SMS, Method.IDENTITY})}, "two typed codes never give more than level 2"),
         (

@@ -132,3 +132,17 @@ async def _scoped(client: Client, account_id: Any, scope: str) -> str:
 async def test_without_settings_there_is_no_provisioning(client: Client) -> None:
     client.app.state.provisioning_ports = ProvisioningPorts("")
     assert (await client.send("GET", "/Users")).status_code == 404
+
+
+async def test_whoever_has_the_longest_names_can_leave(client: Client) -> None:
+    """What is made of two names must not be longer than what a client may send back."""
+    names = {"name": {"givenName": "G" * 100, "familyName": "R" * 100}}
+    made = (await client.send("POST", "/Users", user("lungo") | names)).json()
+    answer = await client.patch(made["id"], LEAVING)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["active"] is False
+
+
+async def test_a_name_that_grows_without_case_is_refused_before_it_is_an_account(client: Client) -> None:
+    answer = await client.send("POST", "/Users", user("\N{LATIN SMALL LETTER SHARP S}" * 60))
+    assert (answer.status_code, answer.json()["scimType"]) == (400, "invalidValue")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from app.actors import Operator
 from app.agents import break_glass
 from app.agents.ports import LocalSignIn
+from app.database import transaction
 from app.errors import NotFound
 from app.notifications.senders import Senders
 from app.notifications.service import claim
@@ -48,6 +50,17 @@ async def opened(desk: Desk, login: str = "ada", tell: str = TELL) -> None:
     await desk.house.act(
         lambda db: break_glass.unseal(db, ROOT, local, staff_id, lifetime=HOURS, reason="provider_down")
     )
+
+
+async def test_who_comes_while_it_is_being_closed_does_not_come_in(desk: Desk) -> None:
+    await opened(desk)
+    async with desk.browser() as browser:
+        async with transaction(desk.house.services) as db:
+            await break_glass.seal_again(db, ROOT, LocalSignIn(sealed=True, tell=TELL), desk.house.ada.id)
+            coming = asyncio.create_task(come(desk, browser))
+            await asyncio.sleep(0.5)
+        assert (await coming).status_code == 401
+        assert not await desk.is_in(browser)
 
 
 async def notices(desk: Desk) -> list[tuple[str, str]]:

@@ -108,14 +108,26 @@ async def test_nobody_is_made_an_account_unless_the_settings_say_so(desk: Desk) 
 async def test_the_answer_counts_once_and_in_the_browser_that_left(desk: Desk) -> None:
     await desk.hire("giulia.rossi")
     async with desk.browser() as owner, desk.browser() as thief:
-        returned = await Person("giulia", acr=STRONG).sign_in(await desk.leave(owner))
         await desk.leave(thief)
+        returned = await Person("giulia", acr=STRONG).sign_in(await desk.leave(owner))
         assert (await desk.come_back(thief, returned)).status_code == 401
         assert not await desk.is_in(thief)
-        # the foreign browser did not burn it
-        assert (await desk.come_back(owner, returned)).status_code == 200
-        assert (await desk.come_back(owner, returned)).status_code == 401
+        again = await Person("giulia", acr=STRONG).sign_in(await desk.leave(owner))
+        assert (await desk.come_back(owner, again)).status_code == 200
+        assert (await desk.come_back(owner, again)).status_code == 401
     assert len(await desk.house.all(SignOnSession)) == 1
+
+
+async def test_an_address_that_a_colleagues_browser_opened_is_of_no_use_to_who_made_them_sign_in(desk: Desk) -> None:
+    """The insider begins, the colleague signs in, and hands on what stands in the address bar (decision 18)."""
+    await desk.hire("giulia.rossi")
+    async with desk.browser() as insider, desk.browser() as colleague:
+        returned = await Person("giulia", acr=STRONG).sign_in(await desk.leave(insider))
+        assert (await desk.come_back(colleague, returned)).status_code == 401
+        assert (await desk.come_back(insider, returned)).status_code == 401
+        assert not await desk.is_in(insider)
+    assert await desk.house.all(SignOnSession) == []
+    assert await desk.reasons() == ["sign_on_foreign_browser"]
 
 
 async def test_what_is_no_answer_of_the_provider_is_refused(desk: Desk) -> None:
