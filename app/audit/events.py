@@ -89,6 +89,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     # staff
     "staff.added": ("role",),
     "staff.deactivated": ("reason",),
+    "staff.password_changed": (),
+    "staff.reset": (),
     "staff.reactivated": (),
     "staff.changed": (),
     "staff.role_changed": ("from", "to"),

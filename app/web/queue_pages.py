@@ -113,7 +113,7 @@ async def _queue_page(
         now=now,
         notice=notice_of(request),
         error=refusal.message if refusal is not None else "",
-        staff=staff_bar(staff),
+        staff=staff_bar(request, staff),
         rows=await _rows(request, db, staff, shown, now),
         filter=wanted,
         networks=_networks(request),

@@ -54,6 +54,7 @@ class StaffBar:
     sees_cases: bool
     sees_exports: bool
     sees_agents: bool
+    has_password: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

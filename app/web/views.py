@@ -76,6 +76,7 @@ NoticeName = Literal[
     "links_ended",
     "no_link_held",
     "export_requested",
+    "password_changed",
 ]
 ServiceText = Literal[
     "room_opened",

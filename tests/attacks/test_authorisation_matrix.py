@@ -60,6 +60,7 @@ OPEN: Final = frozenset(
         "GET /signin/return",
         "POST /signin/backchannel-logout",
         "POST /api/v1/tokens",
+        "POST /api/v1/password",
         "GET /.well-known/oauth-authorization-server",
         "GET /oauth/jwks",
         "POST /oauth/token",
@@ -97,6 +98,7 @@ GET /scim/v2/Schemas                                        403  403  403  403  
 GET /scim/v2/ServiceProviderConfig                          403  403  403  403  403   ok    403
 GET /scim/v2/Users                                          403  403  403  403  403   ok    403
 GET /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
+GET /password                                                ok   ok   ok   ok   ok  401    401
 GET /queue                                                   ok   ok   ok  403  403  401    401
 POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403  404    404
 POST /api/v1/cases/{case_id}/claim                           ok   ok   ok  403  403   ok    403
@@ -116,6 +118,7 @@ POST /conversations/{conversation_id}/step-up                ok  403   ok  404  
 POST /exports                                               403  403  403   ok  403  401    401
 PATCH /scim/v2/Users/{account_id}                           403  403  403  403  403   ok    403
 POST /scim/v2/Users                                         403  403  403  403  403   ok    403
+POST /password                                               ok   ok   ok   ok   ok  401    401
 POST /signin/again                                          404  404  404  404  404  401    401
 PUT /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
 DELETE /scim/v2/Users/{account_id}                          403  403  403  403  403   ok    403
@@ -292,6 +295,12 @@ def body_for(town: Town, route: str, names: dict[str, str]) -> dict[str, Any] | 
     anna = str(town.staff_ids["anna"])
     bodies: dict[str, dict[str, Any]] = {
         "/api/v1/tokens": {"login": "anna", "password": "wrong", "code": "12345678"},
+        "/api/v1/password": {
+            "login": "anna",
+            "password": "wrong",
+            "code": "12345678",
+            "new_password": "tqv xmd hzw pbn",
+        },
         "/api/v1/cases/{case_id}/claim": {},
         "/api/v1/cases/{case_id}/transfer": {"to": anna},
         "/api/v1/cases/{case_id}/notes": {"text": "Nota."},

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from app.web import demo_views, own_views, passkey_views, public_views, views
+from app.web import demo_views, own_views, passkey_views, password_views, public_views, views
 from app.web import staff_views as desk
 from app.web.views import Page
 
@@ -348,6 +348,9 @@ def _desk_pages() -> dict[str, Page]:
         desk.AgentRow(name="marta", display_name="Marta Riva", signature="Marta", role="agent", active=True, created_at=ago(9000), last_seen_at=ago(2)),
         desk.AgentRow(name="piero", display_name="Piero Neri", signature="PN", role="agent", active=False, created_at=ago(9000)),
     )  # fmt: skip
+    password = password_views.PasswordChange(
+        site=SITE, now=NOW, staff=AGENT, login="marta", shortest=15, longest=256
+    )  # fmt: skip
     return {
         "staff-signin": desk.SignIn(site=SITE, now=NOW),
         "staff-signin-provider": desk.SignIn(site=SITE, now=NOW, provider="Banca Esempio ID", local=False),
@@ -362,6 +365,9 @@ def _desk_pages() -> dict[str, Page]:
         "staff-arrived": desk.Arrived(site=SITE, now=NOW, target="/queue"),
         "staff-once-more": desk.SignInOnceMore(site=SITE, now=NOW, provider="Banca Esempio ID"),
         "staff-signin-refused": desk.SignIn(site=SITE, now=NOW, name="marta", error="Please sign in first."),
+        "staff-signin-changed": desk.SignIn(site=SITE, now=NOW, notice="password_changed"),
+        "password": password,
+        "password-weak": replace(password, error="The password needs at least 15 characters."),
         "queue": queue,
         "queue-refused": replace(phones, error="This is too long.", customer_number=TRAP, because="suspicion"),
         "queue-empty": replace(phones, rows=(), waiting=0, mine=0, unread=0, late=0, notice="no_link_held"),
