@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import tempfile
 from asyncio import to_thread
@@ -158,11 +157,6 @@ async def _first_rows(settings: Settings, new: NewBank, operator: Operator, pass
     finally:
         await house.close()
     return FirstAdministrator(account.login, provisioning_uri(secret, account.login, f"{ISSUER} {new.bank}"))
-
-
-def new_password() -> str:
-    """A password of 120 bits."""
-    return secrets.token_urlsafe(15)
 
 
 def _new_draft(folder: Path) -> Path:

@@ -39,6 +39,7 @@ class Permission(StrEnum):
     GUARD_OVERRIDE = "guard:override"
     ROOMS_TALK = "rooms:talk"
     ROOMS_READ_ANY = "rooms:read_any"
+    BINDINGS_REVOKE_ANY = "bindings:revoke_any"
     EXPORTS_MAKE = "exports:make"
     AUDIT_READ = "audit:read"
     AGENTS_MANAGE = "agents:manage"
@@ -58,6 +59,7 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
             Permission.GUARD_OVERRIDE,
             Permission.ROOMS_TALK,
             Permission.ROOMS_READ_ANY,
+            Permission.BINDINGS_REVOKE_ANY,
         }
     ),
     Role.COMPLIANCE: frozenset({Permission.EXPORTS_MAKE, Permission.AUDIT_READ}),

@@ -272,7 +272,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _networks_are_told_apart(self) -> Self:
-        names = [one.name for one in (*self.mastodon, *self.atproto)]
+        names = [*(one.name for one in self.mastodon), *(one.name for one in self.atproto)]
         if len(set(names)) != len(names):
             raise ValueError("two connectors have one name: cases of the one would be answered by the other")
         return self

@@ -61,8 +61,9 @@ def local_sign_in(settings: Settings) -> LocalSignIn:
     """Passwords of our own: sealed as soon as the bank's own sign-in is set."""
     wanted = settings.staff_sign_on
     if wanted is None:
-        return LocalSignIn()
-    return LocalSignIn(sealed=True, tell=wanted.break_glass_mail if wanted.break_glass else "")
+        return LocalSignIn(words=(settings.bank,))
+    tell = wanted.break_glass_mail if wanted.break_glass else ""
+    return LocalSignIn(sealed=True, tell=tell, words=(settings.bank,))
 
 
 def sign_on_ports(settings: Settings, outbound: OutboundClient) -> SignOnPorts | None:

@@ -34,6 +34,13 @@ class WeakPassword(Invalid):
     message = "The password needs at least 15 characters."
 
 
+class PasswordsDiffer(Invalid):
+    """What was typed twice is not the same."""
+
+    code = "passwords_differ"
+    message = "The two new passwords are not the same."
+
+
 class GuessablePassword(WeakPassword):
     """Long enough, but made of words, repetitions or runs that are tried first."""
 

@@ -7,6 +7,7 @@ are written down in docs/staff-sign-on.md.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Collection, Iterator
 from typing import Final
 
@@ -39,6 +40,11 @@ RUNS: Final = (
 )  # fmt: skip
 _SHORTEST_RUN: Final = 4
 _SHORTEST_WORD: Final = 3
+
+
+def new_password() -> str:
+    """A password of 120 bits."""
+    return secrets.token_urlsafe(15)
 
 
 def require_good(password: str, words: Collection[str] = ()) -> None:

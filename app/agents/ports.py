@@ -39,11 +39,13 @@ class TrustedIssuer:
 class LocalSignIn:
     """Passwords of our own: `sealed` where the bank has its own sign-in, and then good only for break-glass.
 
-    `tell` is the address that hears of each opening and use; "" where there is no break-glass at all.
+    `tell` is the address that hears of each opening and use; "" where there is no break-glass at all. `words` are the
+    bank's own, which no new password is to be made of.
     """
 
     sealed: bool = False
     tell: str = ""
+    words: tuple[str, ...] = ()
 
 
 UNSEALED: Final = LocalSignIn()

@@ -1,4 +1,4 @@
-"""`/api/v1/tokens`: password and code in, opaque token out; and out with it again."""
+"""`/api/v1/tokens`: password and code in, opaque token out; and out with it again. `/api/v1/password`: another one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from fastapi import APIRouter, Request
 
-from app.agents import proofs, queries, service
+from app.agents import password_changes, proofs, queries, service
 from app.agents.dependencies import CurrentStaff, local_sign_in, token_ports
-from app.agents.schemas import StaffOut, TokenOut, TokenRequest
+from app.agents.schemas import PasswordChange, StaffOut, TokenOut, TokenRequest
 from app.agents.service import Credentials
 from app.database import reading
 from app.errors import Unauthenticated
@@ -49,6 +49,14 @@ async def make_token(request: Request, body: TokenRequest, services: CurrentServ
         scopes=started.session.scopes.split(),
         expires_at=started.session.expires_at,
     )
+
+
+@router.post("/password", status_code=204)
+async def change_password(request: Request, body: PasswordChange, services: CurrentServices) -> None:
+    """Change one's own password: by the old one and a current code, whatever token there is. Every session ends."""
+    credentials = Credentials(body.login, body.password.get_secret_value(), body.code.get_secret_value())
+    new = body.new_password.get_secret_value()
+    await password_changes.change(services, credentials, new, local=local_sign_in(request))
 
 
 async def _key_to_bind(request: Request, services: Services) -> str | None:

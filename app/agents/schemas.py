@@ -25,6 +25,17 @@ class TokenRequest(BaseModel):
     scopes: Annotated[list[Permission], Field(min_length=1, max_length=20)] | None = None
 
 
+class PasswordChange(BaseModel):
+    """The old password with a current code, and the new one: 15 to 256 characters, not made of what is tried first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    login: Annotated[CleanText, Field(min_length=1, max_length=100)]
+    password: Annotated[SecretStr, Field(min_length=1, max_length=LONGEST)]
+    code: Annotated[SecretStr, Field(min_length=8, max_length=16)]
+    new_password: Annotated[SecretStr, Field(min_length=1, max_length=LONGEST)]
+
+
 class TokenOut(BaseModel):
     """The token, shown once; `expires_at` is at most eight hours ahead. `DPoP` where it is bound to the proof's key."""
 

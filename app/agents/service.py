@@ -93,7 +93,7 @@ async def add(
         signature=new.signature,
         role=new.role.value,
         password_hash=await asyncio.to_thread(passwords.hash_password, password),
-        sealed_totp=seal(key, _totp_place(staff_id), secret.reveal()),
+        sealed_totp=seal(key, totp_place(staff_id), secret.reveal()),
         last_step=None,
         active=True,
         created_at=now,
@@ -189,7 +189,7 @@ async def _second_factor(db: AsyncSession, known: StaffAccount, code: str, count
     budget = await services.vault.lookup_hash("staff-codes", str(account.id))
     if not await rates.take(db, budget, WRONG_CODES.limit, WRONG_CODES.per, now):
         await _refuse(db, None, account, "locked")
-    secret = Secret(await services.vault.open(_totp_place(account.id), account.sealed_totp))
+    secret = Secret(await services.vault.open(totp_place(account.id), account.sealed_totp))
     try:
         step = totp.check(secret, code, now, account.last_step)
     except CodeRefused:
@@ -246,5 +246,6 @@ def actor_of(account: StaffAccount, session: Session) -> Staff:
     return Staff(account.id, session.id, role, account.display_name, account.signature, scopes)
 
 
-def _totp_place(staff_id: UUID) -> Place:
+def totp_place(staff_id: UUID) -> Place:
+    """Where the authenticator's secret is sealed to."""
     return Place("staff_accounts", "sealed_totp", str(staff_id))

@@ -19,6 +19,7 @@ from app.audit.service import record
 from app.binding import (
     attempts,
     challenges,
+    freezing,
     guess_budgets,
     known_customers,
     message_windows,
@@ -235,7 +236,10 @@ async def _decide_customer_code(
     binding = await binding_of_pair(db, attempt.handle_hash, keys.customer)
     if challenge.channel == CodeMethod.TOTP or challenge.sent_at is not None:
         return None
+    shut = await freezing.is_shut(db, keys.customer, now)
     reason = await _objection(db, attempt, challenge, customer, binding)
+    if reason is None and shut:
+        reason = "customer_frozen"
     if reason is None:
         reason = await pairs.is_closed(db, keys.pair, now)
     if reason is None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Customer
 from app.audit.service import record
-from app.binding import attempts, known_customers, notices, reproof, rules
+from app.binding import attempts, freezing, known_customers, notices, reproof, rules
 from app.binding.browsers import note_browser
 from app.binding.errors import NoticeNotAccepted, OutOfStep
 from app.binding.models import Attempt, Binding, Challenge
@@ -81,9 +81,13 @@ async def _lock_pair(db: AsyncSession, attempt: Attempt) -> None:
 
 
 async def _bind(db: AsyncSession, attempt: Attempt, key: DataKey | None, now: datetime) -> Bound:
+    customer = attempt.customer_hash or b""
+    await freezing.lock_customer(db, customer)
     # Held: who undoes the link in this very moment is waited for, and wins.
-    binding = await binding_of_pair(db, attempt.handle_hash, attempt.customer_hash, lock=True)
+    binding = await binding_of_pair(db, attempt.handle_hash, customer, lock=True)
     objection = _objection(attempt, binding, now)
+    if objection is None and await freezing.is_shut(db, customer, now):
+        objection = "customer_frozen"
     if objection is not None:
         await attempts.refuse(db, attempt, "confirm", objection)
     level = Level(attempt.level)

@@ -149,6 +149,16 @@ class Binding(Audited, Base):
     frozen_until: Mapped[datetime | None]
 
 
+class CustomerFreeze(Audited, Base):
+    """A customer to whom nothing is linked for a while, by the bank's word: one row a customer, by the keyed hash."""
+
+    __tablename__ = "customer_freezes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_hash: Mapped[bytes] = mapped_column(unique=True)
+    frozen_until: Mapped[datetime]
+
+
 class Freshness(Audited, Base):
     """How old the proofs of a binding are, and what asks for new ones (`rules.Reproof`); None: nothing but time."""
 
@@ -259,5 +269,5 @@ class PasskeyChallenge(Base):
     used_at: Mapped[datetime | None]
 
 
-for _model in (Attempt, Proof, Binding, Freshness, Authenticator, Passkey):
+for _model in (Attempt, Proof, Binding, CustomerFreeze, Freshness, Authenticator, Passkey):
     protect(_model)

@@ -1,4 +1,4 @@
-"""The notice to the channel on file at each binding, with a reference that lets its reader undo it.
+"""The notice to the channel on file at each binding, with a reference that lets its reader undo it, and at its end.
 
 It goes, where there is a choice, to another channel than the one that was proved with: who stole a phone should not be
 the only one to hear of it. While the phone may have changed hands it goes to every channel.
@@ -28,6 +28,7 @@ from app.services import Services
 from security.tokens import new_reference
 
 NOTICE = "binding.notice"
+ENDED = "ended"
 
 
 async def reference_hash(services: Services, reference: str) -> bytes:
@@ -47,6 +48,12 @@ async def enqueue_notice(db: AsyncSession, binding: Binding, *, kind: str, prove
         )
     )
     payload = {"binding": str(binding.id), "kind": kind, "reference": reference, "proved_by": proved_by}
+    await enqueue(db, NOTICE, payload)
+
+
+async def enqueue_ended(db: AsyncSession, binding: Binding) -> None:
+    """Join the notice that the bank has ended a link; there is nothing in it to undo, and so no reference."""
+    payload = {"binding": str(binding.id), "kind": ENDED, "reference": "", "proved_by": ""}
     await enqueue(db, NOTICE, payload)
 
 
@@ -99,7 +106,8 @@ async def _send(
         reference=work.payload["reference"],
     )
     channels = [CodeMethod.SMS, CodeMethod.EMAIL]
-    if work.payload["proved_by"] == CodeMethod.SMS:
+    # Who phones has most often lost the telephone: whoever holds it should not be the only one to hear.
+    if work.payload["proved_by"] == CodeMethod.SMS or kind == ENDED:
         channels.reverse()
     everywhere = kind != "unread" and await _phone_may_be_anothers(services, ports, customer)
     sent = False

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import SYSTEM, Actor, Customer
 from app.audit.service import record
+from app.binding import notices
 from app.binding.browsers import forget_browsers
 from app.binding.models import Binding, NoticeReference
-from app.binding.notices import reference_hash
 from app.binding.passkeys import revoke_all
-from app.binding.queries import authenticators_of
+from app.binding.queries import authenticators_of, is_frozen
 from app.binding.room_entry import lock_room, require_in_room
 from app.binding.rules import BindingState
 from app.conversations import service as conversations
@@ -26,6 +26,8 @@ from security.errors import EncodingError
 from security.tokens import typed_reference
 
 Reason = Literal["not_me", "by_bank", "by_customer", "expired"]
+Because = Literal["customer_asked", "suspicion"]
+"""Why the bank ends a link: somebody phoned and wished it, or something is wrong."""
 FREEZING: Final = ("not_me", "by_bank")
 """Who takes back their own link may make it anew at once; who says that it was not theirs is protected for a day."""
 
@@ -40,13 +42,14 @@ async def not_me(services: Services, *, reference: str) -> None:
     except EncodingError:
         return
     async with transaction(services) as db:
-        known = await db.get(NoticeReference, await reference_hash(services, typed))
+        known = await db.get(NoticeReference, await notices.reference_hash(services, typed))
         if known is not None:
             await revoke(db, known.binding_id, reason="not_me", actor=SYSTEM)
-            await _freeze(db, known.binding_id, SYSTEM)
-            # All of them told of what is undone now. Or whoever has an old notice (a number's former owner) could undo
-            # every link that the customer makes from here on.
-            await db.execute(delete(NoticeReference).where(NoticeReference.binding_id == known.binding_id))
+            binding = await db.get_one(Binding, known.binding_id, with_for_update=True, populate_existing=True)
+            # What had ended otherwise before its notice was answered is frozen too: an intruder must not undo it first.
+            if binding.frozen_until is None:
+                await _freeze(db, binding, SYSTEM)
+            await _forget_references(db, binding.id)
 
 
 async def revoke_own(services: Services, customer: Customer) -> None:
@@ -56,20 +59,47 @@ async def revoke_own(services: Services, customer: Customer) -> None:
         await revoke(db, customer.binding_id, reason="by_customer", actor=customer)
 
 
-async def _freeze(db: AsyncSession, binding_id: UUID, actor: Actor) -> None:
-    """What had ended otherwise before its notice was answered is frozen too: an intruder must not undo it first."""
+async def end_by_bank(db: AsyncSession, binding_id: UUID, *, because: Because, actor: Actor) -> bool:
+    """The bank's own word: end and freeze the link, and tell the customer; returns whether it held until now.
+
+    One that had ended already is only frozen; where it is frozen too, nothing changes.
+    """
     services = services_of(db)
-    now = services.clock()
-    binding = await db.get(Binding, binding_id, with_for_update=True, populate_existing=True)
-    if binding is None or binding.state == BindingState.ACTIVE or binding.frozen_until is not None:
-        return
-    binding.frozen_until = now + services.policy.lifetimes.freeze
-    data = {"until": binding.frozen_until.isoformat()}
+    binding = await db.get_one(Binding, binding_id, with_for_update=True, populate_existing=True)
+    if binding.state == BindingState.ACTIVE:
+        await revoke(db, binding_id, reason="by_bank", actor=actor, because=because)
+        await _forget_references(db, binding.id)
+        await notices.enqueue_ended(db, binding)
+        return True
+    if not is_frozen(binding, services.clock()):
+        await _freeze(db, binding, actor, because)
+    return False
+
+
+async def _freeze(db: AsyncSession, binding: Binding, actor: Actor, because: Because | None = None) -> None:
+    """Shut an ended binding's pair for a while; the caller holds its row."""
+    services = services_of(db)
+    binding.frozen_until = services.clock() + services.policy.lifetimes.freeze
+    data = {"until": binding.frozen_until.isoformat()} | _said(because)
     binding.leaf_id = record(db, "binding.frozen", stream=f"binding:{binding.id}", actor=actor, data=data)
     await _revoke_enrolled(db, binding, actor)
 
 
-async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: Actor) -> None:
+async def _forget_references(db: AsyncSession, binding_id: UUID) -> None:
+    """All of them told of what is undone now.
+
+    Or whoever has an old notice (a number's former owner) could undo every link that the customer makes from here on.
+    """
+    await db.execute(delete(NoticeReference).where(NoticeReference.binding_id == binding_id))
+
+
+def _said(because: Because | None) -> dict[str, str]:
+    return {} if because is None else {"because": because}
+
+
+async def revoke(
+    db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: Actor, because: Because | None = None
+) -> None:
     """End a binding now, with all that was enrolled in it; only a complaint freezes it as well."""
     services = services_of(db)
     now = services.clock()
@@ -83,9 +113,8 @@ async def revoke(db: AsyncSession, binding_id: UUID, *, reason: Reason, actor: A
     else:
         binding.state, binding.revoked_at = BindingState.REVOKED.value, now
         binding.frozen_until = now + services.policy.lifetimes.freeze if reason in FREEZING else None
-    binding.leaf_id = record(
-        db, "binding.revoked", stream=f"binding:{binding.id}", actor=actor, data={"reason": reason}
-    )
+    data = {"reason": reason} | _said(because)
+    binding.leaf_id = record(db, "binding.revoked", stream=f"binding:{binding.id}", actor=actor, data=data)
     if reason != "expired":
         await _revoke_enrolled(db, binding, actor)
     await _empty_room(db, binding, "expired" if reason == "expired" else "revoked", actor, now)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.binding.queries import BindingFact, ProofFact
+from app.binding.revoking import Because
+from app.http.texts import CleanLine
+
+LONGEST_NUMBER = 100
 
 
 class ProofOut(BaseModel):
@@ -61,3 +65,34 @@ class BindingsOut(BaseModel):
     """The bindings of one case, newest first."""
 
     items: list[BindingOut]
+
+
+class RevokeIn(BaseModel):
+    """Why the bank ends a link."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    because: Because
+
+
+class RevokedOut(BaseModel):
+    """A link that the bank has ended; its pair stays shut until then."""
+
+    id: UUID
+    state: Literal["revoked", "expired"]
+    frozen_until: datetime
+
+
+class RevocationIn(BaseModel):
+    """Whose links the bank ends, by the customer number of its own files, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_number: Annotated[CleanLine, Field(min_length=1, max_length=LONGEST_NUMBER)]
+    because: Because
+
+
+class RevocationOut(BaseModel):
+    """How many links held until now."""
+
+    revoked: int

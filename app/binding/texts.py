@@ -58,6 +58,12 @@ _NOTICES: Final = {
         "en": "{bank}: an answer waits for you in the conversation of the {network} profile {handle}. "
         "Open it by the link in our public reply. We never send contents here.",
     },
+    "ended": {
+        "it": "{bank}: il {day} la banca ha chiuso il collegamento tra te e il profilo {handle} di {network}. "
+        "Se non l'hai chiesto tu, telefona alla banca.",
+        "en": "{bank}: on {day} the bank ended the link between you and the {network} profile {handle}. "
+        "If you did not ask for it, phone the bank.",
+    },
     "authenticator": {
         "it": "{bank}: il {day} è stata aggiunta un'app di autenticazione per il profilo {handle} di {network}. "
         "Non sei stato tu? Apri {host}/not-me e scrivi {reference}.",
@@ -76,6 +82,7 @@ _SUBJECTS: Final = {
     "linked": {"it": "Un profilo è stato collegato a te", "en": "A profile was linked to you"},
     "new_browser": {"it": "Un browser mai usato prima", "en": "A browser never used before"},
     "unread": {"it": "Una risposta ti aspetta", "en": "An answer waits for you"},
+    "ended": {"it": "Un collegamento è stato chiuso", "en": "A link was ended"},
     "authenticator": {"it": "Un'app di autenticazione è stata aggiunta", "en": "An authenticator app was added"},
     "passkey": {"it": "Una passkey è stata aggiunta", "en": "A passkey was added"},
 }
@@ -96,7 +103,7 @@ def customer_code_text(sender: Sender, language: str, *, kind: str, network: str
 def notice_text(
     sender: Sender, language: str, *, kind: str, network: str, handle: str, day: datetime, reference: str
 ) -> str:
-    """What has happened, and how to say "this was not me"."""
+    """What has happened, and how to say "this was not me", where there is something to undo."""
     return _in(_NOTICES[kind], language).format(
         bank=sender.bank,
         host=sender.host,

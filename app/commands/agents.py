@@ -87,6 +87,19 @@ def deactivate(
     typer.echo(f"{login} is ended")
 
 
+@verbs.command("reset")
+def reset(login: Annotated[str, typer.Argument()], folder: Folder = HERE) -> None:
+    """Give an account a new password and a new authenticator, shown once; every session of it ends."""
+    from app.commands import operating, staff_accounts
+
+    async def run() -> tuple[str, str]:
+        async with operating.opened(operating.settings_of(folder)) as house:
+            return await staff_accounts.reset(house, operating.operator(), login)
+
+    password, uri = asyncio.run(run())
+    show_account(login, password, uri)
+
+
 @verbs.command("break-glass")
 def break_glass(
     login: Annotated[str, typer.Argument()],
@@ -126,7 +139,7 @@ def password_from(file: str | None) -> tuple[str, bool]:
             if typer.prompt("Once more", hide_input=True) != typed:
                 raise WrongUse("the two passwords are not the same")
             return typed, False
-    from app.initialising import new_password
+    from app.agents.new_passwords import new_password
 
     return new_password(), True
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.actors import Operator
 from app.agents import break_glass as glass
-from app.agents import service
+from app.agents import password_changes, service
 from app.agents.models import StaffAccount
 from app.agents.service import ISSUER, NewStaff
 from app.audit.service import record
@@ -31,6 +31,17 @@ async def add(house: Installation, operator: Operator, new: NewStaff, password: 
     async with transaction(house.services) as db:
         account, secret = await service.add(db, operator, new, password, words=(house.settings.bank,))
     return provisioning_uri(secret, account.login, f"{ISSUER} {house.settings.bank}")
+
+
+async def reset(house: Installation, operator: Operator, login: str) -> tuple[str, str]:
+    """A new password, and the address of a new authenticator, both for once. Raises `WrongUse`."""
+    async with transaction(house.services) as db:
+        staff_id = await _id_of(db, login)
+        try:
+            password, secret = await password_changes.reset(db, operator, staff_id)
+        except NotFound:
+            raise WrongUse(f"{login} has no password here, or has left") from None
+        return password, provisioning_uri(secret, login.strip().casefold(), f"{ISSUER} {house.settings.bank}")
 
 
 async def listed(house: Installation, operator: Operator) -> Sequence[StaffAccount]:

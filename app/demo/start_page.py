@@ -11,11 +11,11 @@ from app.demo.bank import DemoBank, StaffKey
 from app.handover.queries import newest_case_link
 from app.http.problems import install_problem_handlers
 from app.http.request_ids import RequestIds
+from app.web.demo_views import DemoPerson, DemoStaff, DemoStart
 from app.web.error_pages import render_error
 from app.web.headers import SecurityHeaders
 from app.web.pages import page, site_of
 from app.web.reports import router as report_routes
-from app.web.staff_views import DemoPerson, DemoStaff, DemoStart
 from app.web.statics import router as static_routes
 from security import totp
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-OPEN: Final = ("/api/v1/tokens",)
+OPEN: Final = ("/api/v1/tokens", "/api/v1/password")
 """Where a token is asked for, none is needed."""
 
 

@@ -143,7 +143,7 @@ class Lifetimes(Strict):
     """How long a try, a proof, a code, a redirect and a binding hold.
 
     `handle_again` and `customer_again` are after how long one factor is no longer enough to come back, `freeze` how
-    long "this was not me" keeps the pair shut.
+    long a pair stays shut after "this was not me", and a pair or customer after the bank's own word.
     """
 
     attempt: Duration = 30 * MINUTE

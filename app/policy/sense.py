@@ -51,7 +51,7 @@ NOT_LONGER: Final = (
     ("lifetimes.handle_proof", "lifetimes.attempt"),
     ("lifetimes.customer_proof", "lifetimes.attempt"),
     ("lifetimes.attempt", "sessions.visitor"),
-    # or what was proved before "this was not me" would still count after it
+    # or what was proved before "this was not me", or the bank's word, would still count after it
     ("lifetimes.attempt", "lifetimes.freeze"),
     ("lifetimes.handle_again", "lifetimes.binding"),
     ("sessions.level_2.idle", "sessions.level_2.absolute"),

@@ -57,7 +57,7 @@ redirect = "10 min"
 binding = "180 days"
 handle_again = "90 days"
 customer_again = "180 days"
-# How long a pair stays shut after "this was not me".
+# How long a pair stays shut after "this was not me", a pair or a customer after the bank's own word.
 freeze = "24 h"
 
 # How long a session may do nothing, and how long it lives at most.

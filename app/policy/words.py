@@ -114,7 +114,7 @@ def _binding(policy: Policy) -> str:
         f"holds {spelt(lives.binding)}, with {policy.tries.authenticators} authenticator apps at most;"
         f" whoever comes back proves the handle anew after {spelt(lives.handle_again)},"
         f" the customer after {spelt(lives.customer_again)}; a passkey alone {NEW_BROWSER[policy.new_browser]};"
-        " after 'this was not me' it stays shut for"
+        " after 'this was not me', or the bank's own word, it stays shut for"
         f" {spelt(lives.freeze)}"
     )
 

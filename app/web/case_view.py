@@ -127,7 +127,7 @@ async def _view(request: Request, db: AsyncSession, staff: Staff, ground: _Groun
         now=now,
         error=shown.error,
         notice=notice_of(request) if not shown.error else None,
-        staff=staff_bar(staff),
+        staff=staff_bar(request, staff),
         id=case.id,
         reference=reference_of(case.id),
         author=ground.handle,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
@@ -12,6 +12,8 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from app.actors import Role, Staff
+from app.agents.dependencies import local_sign_in
+from app.binding.revoking import Because
 from app.cases.models import Case
 from app.cases.rules import Status, is_overdue
 from app.conversations.models import Conversation
@@ -21,6 +23,7 @@ from app.permissions import Permission, held_by
 from app.sessions.dependencies import STAFF_COOKIE
 from app.sign_on.dependencies import sign_on_ports
 from app.sign_on.errors import SignInAgain
+from app.web.notices import notice_of
 from app.web.pages import page, see_other, site_of
 from app.web.staff_views import CaseStatus, Clock, SignIn, SignInOnceMore, StaffBar
 
@@ -32,6 +35,7 @@ LANDING: Final[dict[Role, str]] = {
     # a program has no session at the console
     Role.MACHINE: "/signin",
 }
+BECAUSE: Final[tuple[Because, ...]] = ("customer_asked", "suspicion")
 PROGRAMS: Final = ("application/json", "text/event-stream")
 
 
@@ -68,6 +72,7 @@ def sign_in_view(request: Request, error: str = "", name: str = "", *, emergency
         site=site_of(request),
         now=request.app.state.services.clock(),
         error=error,
+        notice=notice_of(request),
         name=name,
         provider=ports.label if ports is not None else "",
         local=ports is None or emergency,
@@ -79,8 +84,13 @@ def set_staff_cookie(answer: Response, token: str) -> None:
     answer.set_cookie(STAFF_COOKIE, token, httponly=True, secure=True, samesite="strict", path="/")
 
 
-def staff_bar(staff: Staff) -> StaffBar:
-    """Who is signed in, and which parts the role opens."""
+def drop_staff_cookie(answer: Response) -> None:
+    """The session is over."""
+    answer.delete_cookie(STAFF_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+
+
+def staff_bar(request: Request, staff: Staff) -> StaffBar:
+    """Who is signed in, which parts the role opens, and whether there are passwords of our own."""
     held = held_by(staff)
     return StaffBar(
         name=staff.display_name,
@@ -89,6 +99,7 @@ def staff_bar(staff: Staff) -> StaffBar:
         sees_cases=Permission.CASES_READ in held,
         sees_exports=Permission.EXPORTS_MAKE in held,
         sees_agents=Permission.AGENTS_MANAGE in held,
+        has_password=not local_sign_in(request).sealed,
     )
 
 
@@ -103,6 +114,14 @@ def checked_text(text: str, longest: int) -> str:
     if len(clean) > longest:
         raise TooLarge
     return clean
+
+
+def reason_of(form: Mapping[str, str]) -> Because:
+    """Why a link is to end, as it was chosen; raises `Invalid` for nothing."""
+    chosen = next((one for one in BECAUSE if one == form.get("because")), None)
+    if chosen is None:
+        raise Invalid
+    return chosen
 
 
 def reference_of(case_id: UUID) -> str:

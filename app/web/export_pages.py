@@ -107,7 +107,7 @@ async def _view(
         now=now,
         error=error,
         notice=notice_of(request),
-        staff=staff_bar(staff),
+        staff=staff_bar(request, staff),
         rows=tuple(_row(one, names.get(one.export.requested_by, "")) for one in found),
         log=health,
         rooms=tuple(

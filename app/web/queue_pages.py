@@ -1,9 +1,12 @@
-"""The desk's queue: most urgent first, filtered, paged, with unread counts; a fixed number of queries per page."""
+"""The desk's queue: most urgent first, filtered, paged, with unread counts; a fixed number of queries per page.
+
+Here a supervisor also ends the links of a customer who phones.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal
 from urllib.parse import urlencode
@@ -17,18 +20,31 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.actors import Staff
 from app.agents.dependencies import CurrentStaff
 from app.agents.queries import names as staff_names
+from app.binding import ending
+from app.binding.schemas import LONGEST_NUMBER
 from app.cases import queries as cases
 from app.cases import service as case_service
 from app.cases.models import Case, Post
 from app.cases.rules import Status
 from app.conversations import queries as rooms
 from app.conversations.models import Conversation
-from app.database import services_of
-from app.http.dependencies import Now, ReadDb
+from app.database import reading, services_of, transaction
+from app.errors import Invalid, RiserboError, TooLarge
+from app.http.dependencies import CurrentServices, Now, ReadDb
 from app.http.pages import decode_cursor, encode_cursor
-from app.permissions import Permission, require
-from app.web.desk import DeskRoute, first_answer_clock, reference_of, resolution_clock, staff_bar, status_of
-from app.web.pages import page, page_settings, site_of
+from app.permissions import Permission, held_by, require
+from app.web.desk import (
+    DeskRoute,
+    checked_text,
+    first_answer_clock,
+    reason_of,
+    reference_of,
+    resolution_clock,
+    staff_bar,
+    status_of,
+)
+from app.web.notices import notice_of
+from app.web.pages import Form, page, page_settings, see_other, site_of
 from app.web.staff_views import Queue, QueueFilter, QueueRow
 
 router = APIRouter(include_in_schema=False, route_class=DeskRoute)
@@ -57,8 +73,36 @@ HAS_STATUS: Final[dict[str, ColumnElement[bool]]] = {
 @router.get("/queue")
 async def queue(request: Request, staff: CurrentStaff, db: ReadDb, now: Now) -> Response:
     """The cases that wait for the desk."""
+    return await _queue_page(request, staff, db, now)
+
+
+@router.post("/revocations")
+async def end_links(request: Request, staff: CurrentStaff, services: CurrentServices, now: Now, form: Form) -> Response:
+    """A customer phones, and no case is at hand: all their links end. Supervisors only."""
+    require(staff, Permission.BINDINGS_REVOKE_ANY)
+    typed = form.get("customer_number", "")
+    try:
+        because, number = reason_of(form), checked_text(typed, LONGEST_NUMBER)
+        spelt = await ending.spelling_of(request.app.state.binding_ports, staff, number)
+        async with transaction(services) as db:
+            ended = await ending.end_links_of(db, staff, spelt, because)
+    except (Invalid, TooLarge) as refusal:
+        async with reading(services) as db:
+            return await _queue_page(request, staff, db, now, refused=(refusal, form))
+    return see_other("/queue", "links_ended" if ended else "no_link_held")
+
+
+async def _queue_page(
+    request: Request,
+    staff: Staff,
+    db: AsyncSession,
+    now: datetime,
+    refused: tuple[RiserboError, Mapping[str, str]] | None = None,
+) -> Response:
+    """The queue; with a refusal, its sentence and what had been typed."""
     require(staff, Permission.CASES_READ)
     await case_service.note_queue_read(services_of(db), staff)
+    refusal, typed = refused or (None, {})
     wanted = _filter(request)
     after = decode_cursor(request.query_params.get("after"))
     found = await _listed(db, staff, wanted, after)
@@ -67,7 +111,9 @@ async def queue(request: Request, staff: CurrentStaff, db: ReadDb, now: Now) -> 
     view = Queue(
         site=site_of(request),
         now=now,
-        staff=staff_bar(staff),
+        notice=notice_of(request),
+        error=refusal.message if refusal is not None else "",
+        staff=staff_bar(request, staff),
         rows=await _rows(request, db, staff, shown, now),
         filter=wanted,
         networks=_networks(request),
@@ -76,8 +122,11 @@ async def queue(request: Request, staff: CurrentStaff, db: ReadDb, now: Now) -> 
         late=figures[2],
         unread=await _unread_of_mine(db, staff),
         next_page=_next_page(wanted, shown[-1]) if len(found) > PAGE else "",
+        may_end_links=Permission.BINDINGS_REVOKE_ANY in held_by(staff),
+        customer_number=typed.get("customer_number", ""),
+        because=typed.get("because", ""),
     )
-    return page(request, view)
+    return page(request, view, refusal.status if refusal is not None else 200)
 
 
 def _filter(request: Request) -> QueueFilter:

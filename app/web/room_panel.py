@@ -60,6 +60,7 @@ async def room_panel(
         proofs=proof_facts(request, binding.proofs) if binding is not None else (),
         undone=binding is not None and binding.state == BindingState.REVOKED and binding.complained,
         taken_back=binding is not None and binding.state == BindingState.REVOKED and not binding.complained,
+        linked=binding is not None and binding.state == BindingState.ACTIVE,
         reproof=binding.reproof.value if binding is not None and binding.reproof is not None else "",
         messages=tuple(sorted([*messages, *waiting], key=lambda message: message.at)),
         cursor=read.entries[-1].n if read.entries else room.last_n,

@@ -20,12 +20,12 @@ from app.database import reading, transaction
 from app.errors import RiserboError, Unauthenticated
 from app.http.dependencies import CurrentServices, Now, ReadDb
 from app.sessions import rules
-from app.sessions.dependencies import STAFF_COOKIE
 from app.sessions.models import Session
 from app.web.case_pages import router as case_pages
-from app.web.desk import LANDING, DeskRoute, set_staff_cookie, sign_in_view, staff_bar
+from app.web.desk import LANDING, DeskRoute, drop_staff_cookie, set_staff_cookie, sign_in_view, staff_bar
 from app.web.export_pages import router as export_pages
 from app.web.pages import Form, page, see_other, site_of
+from app.web.password_pages import router as password_pages
 from app.web.queue_pages import router as queue_pages
 from app.web.sign_on_pages import router as sign_on_pages
 from app.web.staff_room_pages import router as room_pages
@@ -67,7 +67,7 @@ async def sign_out(staff: CurrentStaff, services: CurrentServices) -> Response:
     async with transaction(services) as db:
         await service.sign_out(db, staff)
     answer = see_other("/signin")
-    answer.delete_cookie(STAFF_COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+    drop_staff_cookie(answer)
     return answer
 
 
@@ -83,7 +83,7 @@ async def agents(request: Request, staff: CurrentStaff, db: ReadDb, now: Now) ->
     accounts = await queries.all_accounts(db, staff)
     seen = await _last_seen(db)
     rows = tuple(_agent_row(account, seen.get(account.id)) for account in accounts)
-    return page(request, Agents(site=site_of(request), now=now, staff=staff_bar(staff), rows=rows))
+    return page(request, Agents(site=site_of(request), now=now, staff=staff_bar(request, staff), rows=rows))
 
 
 def _agent_row(account: StaffAccount, last_seen_at: datetime | None) -> AgentRow:
@@ -108,5 +108,5 @@ async def _last_seen(db: AsyncSession) -> dict[UUID, datetime]:
     return {staff_id: seen_at for staff_id, seen_at in rows if staff_id is not None}
 
 
-for part in (sign_on_pages, desk, queue_pages, case_pages, room_pages, streams, export_pages):
+for part in (sign_on_pages, desk, password_pages, queue_pages, case_pages, room_pages, streams, export_pages):
     router.include_router(part)

@@ -1,4 +1,4 @@
-"""The agent's side of a room: writing, asking for a higher level, the live stream as a lease."""
+"""The agent's side of a room: writing, asking for a higher level, ending its link, the live stream as a lease."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from app.actors import Staff
 from app.agents.dependencies import CurrentStaff
+from app.binding import ending
 from app.conversations import queries as rooms
 from app.conversations import service
 from app.conversations.errors import NotYourRoom
@@ -26,7 +27,7 @@ from app.permissions import DataClass, Level
 from app.services import Services
 from app.web.case_pages import refused_page
 from app.web.case_view import Shown
-from app.web.desk import DeskRoute, checked_text
+from app.web.desk import DeskRoute, checked_text, reason_of
 from app.web.facts import room_handle
 from app.web.pages import Form, see_other
 from app.web.room_entries import event_of
@@ -79,6 +80,22 @@ async def ask_for_step_up(
         shown = Shown(room=room.id, error=refusal.message)
         return await refused_page(request, services, staff, room.case_id, refusal, shown)
     return await _back(services, room, "step_up_asked")
+
+
+@router.post("/conversations/{conversation_id}/revoke")
+async def end_link(
+    request: Request, conversation_id: UUID, staff: CurrentStaff, services: CurrentServices, form: Form
+) -> Response:
+    """End the link that the room belongs to: whoever is in it is out."""
+    room = await own_room(services, staff, conversation_id, act="revoke")
+    try:
+        because = reason_of(form)
+        async with transaction(services) as db:
+            await ending.end_link(db, staff, room.binding_id, because)
+    except RiserboError as refusal:
+        shown = Shown(room=room.id, error=refusal.message)
+        return await refused_page(request, services, staff, room.case_id, refusal, shown)
+    return await _back(services, room, "link_ended")
 
 
 async def events(

@@ -1,4 +1,4 @@
-"""The exact contexts of the console's pages and of the demo's start page; shared pieces are in `views.py`.
+"""The exact contexts of the console's pages; shared pieces are in `views.py`.
 
 Paths and form fields; a POST answers 303 to where the arrow points, or shows its page again with `error` and what was
 typed. Queue and export list fetch their own page again every `data-every` seconds while it is looked at.
@@ -21,6 +21,8 @@ typed. Queue and export list fetch their own page again every `data-every` secon
     POST     /cases/{id}/close              outcome, note (optional) -> /cases/{id}
     POST     /conversations/{id}/messages   text, data_class, idempotency_key -> /cases/{case}; JSON as in the room
     POST     /conversations/{id}/step-up    level (3 or 4) -> /cases/{case}
+    POST     /conversations/{id}/revoke     because (customer_asked or suspicion) -> /cases/{case}
+    POST     /revocations                   customer_number, because -> /queue; or Queue with `error`
     GET      /conversations/{id}/events?after=N   event stream as in `views.py`
     GET POST /exports                       Exports: scope (log or room), room (conversation id), reason -> /exports
     GET      /exports/{id}/download         the bag
@@ -52,6 +54,7 @@ class StaffBar:
     sees_cases: bool
     sees_exports: bool
     sees_agents: bool
+    has_password: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +145,10 @@ class QueueFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class Queue(StaffPage):
-    """The desk's queue, most urgent first; `next_page` is a path or empty."""
+    """The desk's queue, most urgent first; `next_page` is a path or empty.
+
+    `may_end_links` is a supervisor's, for customers who phone; `customer_number` and `because` keep what was refused.
+    """
 
     TEMPLATE = "staff/queue.html"
     SECTION = "queue"
@@ -155,6 +161,9 @@ class Queue(StaffPage):
     unread: int
     late: int
     next_page: str = ""
+    may_end_links: bool = False
+    customer_number: str = ""
+    because: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +235,8 @@ class RoomPanel:
     """The room as the agent sees it; `may_say` lists the data classes readable at the present level.
 
     `undone` says that the link of account and customer was revoked because somebody wrote "this was not me" (or by the
-    bank), `taken_back` that its customer undid it, `reproof` why both must be proved anew before anybody comes in.
+    bank), `taken_back` that its customer undid it, `reproof` why both must be proved anew before anybody comes in,
+    `linked` that it holds.
     """
 
     id: UUID
@@ -247,6 +257,7 @@ class RoomPanel:
     older: int = 0
     undone: bool = False
     taken_back: bool = False
+    linked: bool = False
     reproof: Literal["", "handle_age", "customer_age", "renamed", "gone", "suspended"] = ""
 
 
@@ -356,43 +367,3 @@ class Agents(StaffPage):
     SECTION = "agents"
 
     rows: tuple[AgentRow, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoPerson:
-    """Somebody of the demo's town: the Square's address that posts as them, and what the bank has on file."""
-
-    name: str
-    handle: str
-    url: str
-    customer_number: str = ""
-    phone: str = ""
-    email: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoStaff:
-    """A seeded member of staff; `code` is the current TOTP, `seconds_left` until the next."""
-
-    name: str
-    display_name: str
-    role: RoleName
-    password: str
-    code: str
-    seconds_left: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoStart(Page):
-    """The demo's first page: the story in steps; the addresses are absolute."""
-
-    TEMPLATE = "demo_start.html"
-
-    square: str
-    bank: str
-    staff_door: str
-    phone: str
-    verify: str
-    people: tuple[DemoPerson, ...]
-    staff: tuple[DemoStaff, ...]
-    case_link: str = ""

@@ -72,7 +72,11 @@ NoticeName = Literal[
     "message_held",
     "step_up_asked",
     "closed",
+    "link_ended",
+    "links_ended",
+    "no_link_held",
     "export_requested",
+    "password_changed",
 ]
 ServiceText = Literal[
     "room_opened",

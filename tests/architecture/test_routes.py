@@ -48,6 +48,7 @@ ANYBODY: dict[str, dict[str, str]] = {
         "GET /signin/return": "the way in, by the bank's own sign-in",
         "POST /signin/backchannel-logout": "the provider's signed word is the proof",
         "POST /api/v1/tokens": "the way in, for people's programs",
+        "POST /api/v1/password": "the old password and a code are the proof, as at the way in",
         "POST /oauth/token": "the way in, for registered programs: a signed assertion is the proof",
         "GET /oauth/jwks": "public keys",
         "GET /.well-known/oauth-authorization-server": "what a client's author needs to know (RFC 8414)",

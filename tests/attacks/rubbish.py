@@ -125,6 +125,12 @@ def api_bodies(town: Town) -> dict[str, dict[str, Any]]:
     case, room = f"/api/v1/cases/{town.giulia.case_id}", f"/api/v1/conversations/{town.giulia.room_id}"
     return {
         "/api/v1/tokens": {"login": "anna", "password": "wrong", "code": "12345678", "lifetime_minutes": 5},
+        "/api/v1/password": {
+            "login": "anna",
+            "password": "wrong",
+            "code": "12345678",
+            "new_password": "tqv xmd hzw pbn",
+        },
         f"{case}/transfer": {"to": str(uuid4())},
         f"{case}/notes": {"text": "Nota."},
         f"{case}/replies/check": {"text": "Ciao."},
@@ -133,6 +139,8 @@ def api_bodies(town: Town) -> dict[str, dict[str, Any]]:
         f"/api/v1/blocks/{uuid4()}/override": {"reason": "Deve uscire adesso."},
         f"{room}/messages": {"text": "Ecco.", "data_class": "case"},
         f"{room}/step-up": {"level": 3},
+        f"/api/v1/bindings/{uuid4()}/revoke": {"because": "suspicion"},
+        "/api/v1/revocations": {"customer_number": "9999", "because": "suspicion"},
         "/api/v1/exports": {"scope": "room", "conversation_id": str(town.giulia.room_id), "reason": "Prova, dieci."},
     }
 
@@ -167,6 +175,7 @@ def forms(town: Town) -> dict[str, tuple[str, dict[str, str]]]:
             {"grant_type": "client_credentials", "client_assertion_type": JWT, "client_assertion": "x", "scope": "x"},
         ),
         "/signin": ("staff", {"name": "nobody", "password": "x", "code": "1"}),
+        "/password": ("staff", {"password": "x", "code": "1", "new_password": "x", "again": "x"}),
         f"{case}/transfer": ("staff", {"agent": "x", "reason": "x"}),
         f"{case}/notes": ("staff", {"text": ""}),
         f"{case}/close": ("staff", {"outcome": "x", "note": ""}),
@@ -176,6 +185,8 @@ def forms(town: Town) -> dict[str, tuple[str, dict[str, str]]]:
         ),
         f"{room}/messages": ("staff", {"text": "", "data_class": "case", "idempotency_key": key}),
         f"{room}/step-up": ("staff", {"level": "x"}),
+        f"{room}/revoke": ("staff", {"because": "x"}),
+        "/revocations": ("staff", {"customer_number": "x", "because": "x"}),
         "/exports": ("staff", {"scope": "x", "room": "x", "reason": "x"}),
     }
 
@@ -197,10 +208,10 @@ class Known:
             return Who(visitor=self._visitor)
         if path.startswith("/scim/"):
             return Who(bearer=self._tokens["program"])
-        if path in ("/signin", "/api/v1/tokens", TOKEN):
+        if path in ("/signin", "/api/v1/tokens", "/api/v1/password", TOKEN):
             return NOBODY
         login = "paolo" if re.search("/exports|/audit", path) else "ada" if path == "/agents" else "anna"
-        login = "sara" if "/override" in path else login
+        login = "sara" if path.endswith(("/override", "/revocations")) else login
         return (
             Who(bearer=self._tokens[f"{login}-api"]) if "/api/" in path else Who(staff=self._tokens[f"{login}-staff"])
         )

@@ -22,11 +22,12 @@ from app.agents import service as agents
 from app.agents.service import NewStaff
 from app.clients import service as clients
 from app.clients.service import NewClient
-from app.database import transaction
+from app.conversations.queries import rooms_of_case
+from app.database import reading, transaction
 from app.demo import cast
 from app.demo.cast import Colleague
 from app.demo.playing.holding import until
-from app.demo.playing.walking import begin
+from app.demo.playing.walking import begin, confirm, prove_by_sms
 from app.main import create_public_app, create_staff_app
 from app.provisioning import service as provisioning
 from app.provisioning.rules import Person
@@ -36,7 +37,7 @@ from security import totp
 from security.jwts import SigningKey
 from security.tokens import new_slug
 from tests.architecture.routes import iter_routes
-from tests.attacks.town import NOBODY, Town, Who
+from tests.attacks.town import NOBODY, Town, Who, prove_handle
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -59,6 +60,7 @@ OPEN: Final = frozenset(
         "GET /signin/return",
         "POST /signin/backchannel-logout",
         "POST /api/v1/tokens",
+        "POST /api/v1/password",
         "GET /.well-known/oauth-authorization-server",
         "GET /oauth/jwks",
         "POST /oauth/token",
@@ -96,6 +98,7 @@ GET /scim/v2/Schemas                                        403  403  403  403  
 GET /scim/v2/ServiceProviderConfig                          403  403  403  403  403   ok    403
 GET /scim/v2/Users                                          403  403  403  403  403   ok    403
 GET /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
+GET /password                                                ok   ok   ok   ok   ok  401    401
 GET /queue                                                   ok   ok   ok  403  403  401    401
 POST /api/v1/blocks/{block_id}/override                     403  403   ok  403  403  404    404
 POST /api/v1/cases/{case_id}/claim                           ok   ok   ok  403  403   ok    403
@@ -115,9 +118,14 @@ POST /conversations/{conversation_id}/step-up                ok  403   ok  404  
 POST /exports                                               403  403  403   ok  403  401    401
 PATCH /scim/v2/Users/{account_id}                           403  403  403  403  403   ok    403
 POST /scim/v2/Users                                         403  403  403  403  403   ok    403
+POST /password                                               ok   ok   ok   ok   ok  401    401
 POST /signin/again                                          404  404  404  404  404  401    401
 PUT /scim/v2/Users/{account_id}                             403  403  403  403  403   ok    403
 DELETE /scim/v2/Users/{account_id}                          403  403  403  403  403   ok    403
+POST /api/v1/bindings/{binding_id}/revoke                    ok  403   ok  403  403  403    403
+POST /api/v1/revocations                                    403  403   ok  403  403  403    403
+POST /conversations/{conversation_id}/revoke                 ok  403   ok  404  404  401    401
+POST /revocations                                           403  403   ok  403  403  401    401
 POST /api/v1/cases/{case_id}/close                           ok  403   ok  403  403  403    403
 POST /cases/{case_id}/close                                  ok  403   ok  404  404  401    401
 DELETE /api/v1/tokens/current                                ok   ok   ok   ok   ok   ok     ok
@@ -189,7 +197,7 @@ class Things:
 
 def fresh() -> dict[str, str]:
     """Ids of nothing; what is no id but a name stays."""
-    named = ("case_id", "conversation_id", "block_id", "export_id", "account_id", "passkey_id")
+    named = ("case_id", "conversation_id", "block_id", "export_id", "account_id", "passkey_id", "binding_id")
     ids = {name: str(uuid4()) for name in named}
     return {**ids, "slug": new_slug(), **NAMES}
 
@@ -222,6 +230,7 @@ async def things(town: Town) -> AsyncIterator[Things]:
             "export_id": export["id"],
             "account_id": await joiner(town),
             "passkey_id": str(uuid4()),
+            "binding_id": await other_link(town),
             "slug": town.giulia.slug,
             **NAMES,
         },
@@ -286,6 +295,12 @@ def body_for(town: Town, route: str, names: dict[str, str]) -> dict[str, Any] | 
     anna = str(town.staff_ids["anna"])
     bodies: dict[str, dict[str, Any]] = {
         "/api/v1/tokens": {"login": "anna", "password": "wrong", "code": "12345678"},
+        "/api/v1/password": {
+            "login": "anna",
+            "password": "wrong",
+            "code": "12345678",
+            "new_password": "tqv xmd hzw pbn",
+        },
         "/api/v1/cases/{case_id}/claim": {},
         "/api/v1/cases/{case_id}/transfer": {"to": anna},
         "/api/v1/cases/{case_id}/notes": {"text": "Nota."},
@@ -295,6 +310,10 @@ def body_for(town: Town, route: str, names: dict[str, str]) -> dict[str, Any] | 
         "/api/v1/blocks/{block_id}/override": {"reason": "Deve uscire adesso."},
         "/api/v1/conversations/{conversation_id}/messages": {"text": "Ecco.", "data_class": "case"},
         "/api/v1/conversations/{conversation_id}/step-up": {"level": 3},
+        "/api/v1/bindings/{binding_id}/revoke": {"because": "customer_asked"},
+        "/api/v1/revocations": {"customer_number": "9999", "because": "suspicion"},
+        "/conversations/{conversation_id}/revoke": {"because": "no reason, or Giulia were out"},
+        "/revocations": {"customer_number": "9999", "because": "suspicion"},
         "/api/v1/exports": {"scope": "room", "conversation_id": names["conversation_id"], "reason": "Prova, dieci."},
         "/cases/{case_id}/transfer": {"agent": anna, "reason": "Tua."},
         "/cases/{case_id}/notes": {"text": "Nota."},
@@ -308,6 +327,17 @@ def body_for(town: Town, route: str, names: dict[str, str]) -> dict[str, Any] | 
         "/c/{slug}/confirm": {"accept": "yes"},
     }
     return bodies.get(route.partition(" ")[2], {})
+
+
+async def other_link(town: Town) -> str:
+    """A link of Giulia's account to another customer, in her case: it may end without her."""
+    people, browser = town.people, await town.bystander()
+    await people.scene.enter(browser, cast.GIULIA)
+    page = await prove_handle(people, browser, town.giulia.link, cast.GIULIA)
+    await confirm(browser, await prove_by_sms(people, browser, page, cast.MARCO))
+    async with reading(town.services) as db:
+        rooms = await rooms_of_case(db, [town.giulia.case_id])
+    return next(str(room.binding_id) for room in rooms if room.id != town.giulia.room_id)
 
 
 async def leaver(town: Town) -> tuple[str, str]:

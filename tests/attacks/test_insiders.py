@@ -42,7 +42,7 @@ async def test_an_insider_without_the_case_is_refused_by_every_verb_and_leaves_l
     """Luca at Giulia's room and case, by API and by console: 403 in one voice, a leaf each, nothing done."""
     room, case = town.giulia.room_id, town.giulia.case_id
     api, console = Who(bearer=await town.mint(cast.LUCA)), Who(staff=await town.mint(cast.LUCA, rules.STAFF))
-    luca = str(town.staff_ids["luca"])
+    luca, link = str(town.staff_ids["luca"]), await town.link_of_room(room)
     rooms: tuple[tuple[str, str, Any], ...] = (
         ("GET", f"/api/v1/conversations/{room}/messages", None),
         ("GET", f"/api/v1/conversations/{room}/events", None),
@@ -54,12 +54,14 @@ async def test_an_insider_without_the_case_is_refused_by_every_verb_and_leaves_l
         ("POST", f"/api/v1/cases/{case}/notes", {"text": "Interessante."}),
         ("POST", f"/api/v1/cases/{case}/replies", {"text": "Buonasera Giulia."}),
         ("POST", f"/api/v1/cases/{case}/transfer", {"to": luca}),
+        ("POST", f"/api/v1/bindings/{link}/revoke", {"because": "suspicion"}),
         ("POST", f"/api/v1/cases/{case}/close", {"outcome": "resolved"}),
     )
     pages: tuple[tuple[str, str, dict[str, str] | None], ...] = (
         ("GET", f"/conversations/{room}/events", None),
         ("POST", f"/conversations/{room}/messages", {"text": "Buonasera.", "idempotency_key": "x"}),
         ("POST", f"/conversations/{room}/step-up", {"level": "3"}),
+        ("POST", f"/conversations/{room}/revoke", {"because": "suspicion"}),
         ("GET", f"/cases/{case}?room={room}", None),
         ("POST", f"/cases/{case}/notes", {"text": "Interessante."}),
         ("POST", f"/cases/{case}/transfer", {"agent": luca, "reason": "La prendo io."}),
@@ -79,7 +81,16 @@ async def test_an_insider_without_the_case_is_refused_by_every_verb_and_leaves_l
     taken = await town.wire.send("staff", "POST", f"/api/v1/cases/{case}/claim", api, headers=key())
     assert (taken.status_code, taken.json()["code"]) == (409, "already_claimed")
     after = await town.count()
-    for table in ("messages", "case_notes", "replies", "room_events", "room_watches", "guard_blocks", "outbox"):
+    for table in (
+        "messages",
+        "customer_freezes",
+        "case_notes",
+        "replies",
+        "room_events",
+        "room_watches",
+        "guard_blocks",
+        "outbox",
+    ):
         assert after[table] == before[table], table
     new = [leaf for event, known in refused.items() for leaf in (await town.leaves(event))[known:]]
     assert {leaf["actor"]["id"] for leaf in new} == {luca}

@@ -23,6 +23,7 @@ from app.audit.models import Leaf
 from app.binding.models import Binding
 from app.cases.models import Case
 from app.cases.queries import author_of
+from app.conversations.models import Conversation
 from app.conversations.queries import rooms_of_case
 from app.database import Base, reading, transaction
 from app.demo import cast
@@ -166,6 +167,11 @@ class Town:
         """The newest room of a case."""
         async with reading(self.services) as db:
             return (await rooms_of_case(db, [case_id]))[-1].id
+
+    async def link_of_room(self, room_id: UUID) -> UUID:
+        """The binding that a room belongs to."""
+        async with reading(self.services) as db:
+            return (await db.get_one(Conversation, room_id)).binding_id
 
     @asynccontextmanager
     async def unchanged(self, *but: str) -> AsyncIterator[None]:

@@ -62,6 +62,11 @@ async def disowned(world: World, relayed: str) -> None:
     await world.each(lambda: turns.disown(world))
 
 
+async def phoned(world: World, _relayed: str) -> None:
+    """She has phoned the bank, before anybody was linked to her."""
+    await world.each(lambda: turns.she_phones(world))
+
+
 async def underway(world: World, _relayed: str) -> None:
     """She has proved her account and no more."""
     await world.victim.start(world.ground.links[VICTIM.name])
@@ -116,6 +121,7 @@ BEGINNINGS: Final[Mapping[str, Beginning]] = {
         relayed_locked,
         relayed_with_key,
         disowned,
+        phoned,
         underway,
         at_her_door,
         names_changed,

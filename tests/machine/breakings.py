@@ -175,6 +175,13 @@ BREAKINGS: Final[dict[str, Breaking]] = {
         BOTH,
         "disowned",
     ),
+    "shut-or-not": Breaking(
+        "who phoned to be shut can be linked at once to another account",
+        plants.shut_or_not,
+        Promise.ENDED,
+        RELAYED,
+        "phoned",
+    ),
     "codes-to-a-changed-telephone": Breaking(
         "codes leave for a number that was taken over just now",
         plants.codes_to_a_changed_telephone,

@@ -287,8 +287,11 @@ class BindingMachine(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 3))
     def the_bank_revokes(self, choice: int) -> None:
+        """One link, or all of hers because she phones."""
         bindings = self._ask(turns.bindings_in_force(self.world))
-        if bindings:
+        if choice == 3:
+            self._do(lambda: turns.she_phones(self.world))
+        elif bindings:
             self._do(lambda: turns.bank_revokes(self.world, bindings[choice % len(bindings)]))
 
     @rule(amount=WAITS, swept=st.booleans())

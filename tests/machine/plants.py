@@ -18,6 +18,7 @@ from app.binding import (
     attempts,
     confirming,
     flows,
+    freezing,
     handle_proof,
     openid_provider,
     passkey_proof,
@@ -183,6 +184,13 @@ def disowned_goes_on() -> Planted:
 
 def frozen_or_not() -> Planted:
     return patch.object(confirming, "is_frozen", lambda *_: False)
+
+
+def shut_or_not() -> Planted:
+    async def never(*_: object) -> bool:
+        return False
+
+    return patch.object(freezing, "is_shut", never)
 
 
 def older_text_at_level_2() -> Planted:

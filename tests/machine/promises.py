@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from app.binding.models import Attempt, Binding
-from app.binding.rules import OPEN_STATES, State
+from app.binding.rules import OPEN_STATES, BindingState, State
 from app.cases.models import Case
 from app.conversations.models import Conversation
 from app.permissions import DataClass, Level
@@ -107,6 +107,10 @@ def _own_proofs(world: World, rows: Rows) -> Iterator[Broken]:
 
 def _ended(world: World, rows: Rows) -> Iterator[Broken]:
     now = world.ground.services.clock()
+    for binding in rows.bindings.values():
+        hers = world.ground.customers[binding.customer_hash] == VICTIM.name
+        if hers and binding.state == BindingState.ACTIVE and world.shut_until is not None and now < world.shut_until:
+            yield Broken(Promise.ENDED, "an account is linked to her although the bank has shut that")
     for session in rows.sessions:
         until = world.disowned.get(session.binding_id or UUID(int=0))
         if session.ended_at is None and until is not None and now < until:

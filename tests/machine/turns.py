@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from app.binding import account_watch, revoking, sweeping
+from app.actors import Role
+from app.binding import account_watch, ending, revoking, sweeping
 from app.binding.models import Binding, NoticeReference
 from app.binding.notices import reference_hash
 from app.binding.rules import BindingState
@@ -52,7 +53,20 @@ async def bank_revokes(world: World, binding_id: UUID) -> None:
     await _note_disowned(world, binding_id)
     agent = await world.ground.agent()
     async with transaction(world.ground.services) as db:
-        await revoking.revoke(db, binding_id, reason="by_bank", actor=agent)
+        await revoking.end_by_bank(db, binding_id, because="customer_asked", actor=agent)
+
+
+async def she_phones(world: World) -> None:
+    """The victim phones: a supervisor ends whatever is linked to her, and nothing is linked to her for a day."""
+    for binding in await world.bindings():
+        if world.customer_of(binding) == VICTIM.name and binding.state == BindingState.ACTIVE:
+            await _note_disowned(world, binding.id)
+    services = world.ground.services
+    world.shut_until = world.now + services.policy.lifetimes.freeze
+    agent = await world.ground.agent()
+    supervisor = replace(agent, role=Role.SUPERVISOR, scopes=None)
+    async with transaction(services) as db:
+        await ending.end_links_of(db, supervisor, VICTIM.customer.customer_number, "suspicion")
 
 
 async def _note_disowned(world: World, binding_id: UUID) -> None:

@@ -88,6 +88,7 @@ class World:
     signed_in: datetime | None = None
     said: dict[str, Said] = field(default_factory=dict)
     disowned: dict[UUID, datetime] = field(default_factory=dict)
+    shut_until: datetime | None = None
     inside: set[str] = field(default_factory=set)
     underway: set[str] = field(default_factory=set)
 

@@ -31,7 +31,7 @@ STRICTNESS: Final = {
 CONDITIONS: Final = {"require_present", "may_be_present", "time", "max_chain_depth"}
 # Calls for nothing that keep, take away or tell, and refuse nothing.
 KEEPING: Final = {
-    "append", "pop", "db.add", "record", "_note_end", "_note_leaver", "warning", "set_cookie", "set_staff_cookie",
+    "append", "pop", "db.add", "super().__init__", "record", "_note_end", "_note_leaver", "warning", "set_cookie", "set_staff_cookie",
     "delete_cookie", "include_router",
 }  # fmt: skip
 # Functions that do nothing but refuse.
@@ -79,8 +79,8 @@ def _spots(tree: ast.Module) -> Iterator[Spot]:
                 yield from _branch(node, meanings.get(id(node), VALUE))
             case ast.Return(value=ast.expr()):
                 yield from _answer(node, meanings[id(node)])
-            case ast.IfExp(orelse=ast.Constant()) if id(node) not in wishes and not isinstance(node.body, ast.Constant):
-                yield from _looser(node, "test", node.test, whole=True)
+            case ast.IfExp() if id(node) not in wishes:
+                yield from _choice(node)
             case ast.comprehension():
                 yield from _filters(node)
             case ast.match_case(guard=ast.expr() as guard):
@@ -129,17 +129,25 @@ def _refuses(check: ast.If, meaning: str) -> bool:
             return True
         case ast.Expr(value=ast.Call() as called):
             return _last_name(called.func) in REFUSING
-        case ast.Return(value=None):
-            return meaning != NOTHING
-        case ast.Return(value=ast.Constant(value=bool(said))) if meaning in (YES, NO):
-            return said is (meaning == NO)
-        case ast.Return(value=ast.Constant()):
-            return True
-        case ast.Return(value=ast.Call(args=[_, *_] as said)):
-            return all(isinstance(one, ast.Constant) for one in said)
+        case ast.Return(value=said):
+            return _is_refusal(said, meaning)
         case ast.Assign(targets=[ast.Name(id=name)]) if not check.orelse and len(check.body) == 1:
             return name in {one.id for one in ast.walk(check.test) if isinstance(one, ast.Name)}
     return False
+
+
+def _is_refusal(said: ast.expr | None, meaning: str) -> bool:
+    """Nothing, a no, a word, or something made of nothing but words."""
+    match said:
+        case None:
+            return meaning != NOTHING
+        case ast.Constant(value=bool(yes)) if meaning in (YES, NO):
+            return yes is (meaning == NO)
+        case ast.Name(id=word):
+            return word.isupper()
+        case ast.Call(args=[_, *_] as made_of):
+            return all(isinstance(one, ast.Constant) for one in made_of)
+    return isinstance(said, ast.Constant)
 
 
 def _decides(check: ast.If) -> bool:
@@ -161,6 +169,17 @@ def _answer(node: ast.Return, meaning: str) -> Iterator[Spot]:
         yield f"{said.lineno}: {text(said)}, never", node, "value", ast.Constant(value=False)
         for gone, weaker in (*rarer(said), *commoner(said)):
             yield f"{said.lineno}: {text(said)}, without {gone}", node, "value", weaker
+
+
+def _choice(node: ast.IfExp) -> Iterator[Spot]:
+    """Something or nothing: the more of it if the condition holds, unless it is a word that refuses."""
+    match node.body, node.orelse:
+        case ast.Constant(value=str()), ast.Constant(value=None):
+            yield f"{node.lineno}: {text(node.test)}, never", node, "test", ast.Constant(value=False)
+        case ast.Constant(), _:
+            return
+        case _, ast.Constant():
+            yield from _looser(node, "test", node.test, whole=True)
 
 
 def _last_word(function: Function) -> Iterator[Spot]:

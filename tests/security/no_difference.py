@@ -63,10 +63,30 @@ NO_DIFFERENCE: Final = {
     "app.binding.openid_provider: await self.client.server.checked(lambda keys: keys, now), not called": "the doctor's",
     "app.binding.openid_provider: only not there, without not there": "the doctor's",
     "app.binding.openid_provider: only level > enough, without level > enough": "what a step-up asks for",
+    "app.binding.flows: parts.scheme in ('https', 'http'), always": "what a page names",
+    **dict.fromkeys(
+        (
+            "app.binding.flows: if flow.used_at is not None",
+            "app.binding.flows: taken.scalar_one_or_none() is not None, always",
+            "app.binding.flows: where without Flow.used_at.is_(None)",
+        ),
+        "looked at first, and once more where it is used up, for two at once: tests/app/binding/test_atproto_sign_in.py",
+    ),
     "app.channels.openid_sign_in: await self.client.revoke(tokens, now), not called": "gives tokens back",
     "app.channels.atproto_sign_in: await client.revoke(tokens, now, bound_to=bound), not called": "gives tokens back",
     "app.channels.atproto_sign_in: account.handle and account.handle == memo['handle'], without account.handle": "an "
     "account without a handle is shown by its DID either way",
+    "app.channels.mastodon_sign_in: await self._revoke(client, token), not called": "gives a token back",
+    "app.channels.mastodon_sign_in: await self._servers.post(client.server.revoke, form), not called": "gives a token back",
+    **dict.fromkeys(
+        (
+            "app.channels.mastodon_sign_in: await clients.note_proved(services, self._connector, client.server.site), "
+            "not called",
+            "app.channels.mastodon_sign_in: await clients.keep(services, self._connector, site, client.as_memo()), "
+            "not called",
+        ),
+        "which clients are kept: tests/app/binding/test_mastodon_clients.py",
+    ),
     "app.channels.atproto: await server_at(identities.strangers, issuer).describe(clock()), not called": "the doctor's",
     "app.channels.atproto_identity: len(text) <= LONGEST_DID and _DID.fullmatch(text) is not None, "
     "without len(text) <= LONGEST_DID": "no DID of the two spellings is longer",

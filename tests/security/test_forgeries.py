@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from tests.app.agents import forged_possession
-from tests.app.binding import forged_wallet_answers
-from tests.app.channels import forged_atproto, forged_openid_sign_ins
+from tests.app.binding import forged_returns, forged_wallet_answers
+from tests.app.channels import forged_atproto, forged_mastodon_sign_ins, forged_openid_sign_ins
 from tests.app.oauth import forged_answers as forged_openid_answers
 from tests.app.sign_on import forged_ends, forged_sign_ons
 from tests.security import (
@@ -39,9 +39,11 @@ TABLES: Final[dict[str, dict[str, Forgery]]] = {
     "client assertion": forged_assertions.FORGERIES,
     "passkey": forged_passkeys.FORGERIES,
     "openid answer": forged_openid_answers.FORGERIES,
+    "return": forged_returns.FORGERIES,
     "wallet answer": forged_wallet_answers.FORGERIES,
     "platform sign-in": forged_openid_sign_ins.FORGERIES,
     "atproto": forged_atproto.FORGERIES,
+    "mastodon sign-in": forged_mastodon_sign_ins.FORGERIES,
     "sign-on": forged_sign_ons.FORGERIES,
     "end of a session": forged_ends.FORGERIES,
     "possession": forged_possession.FORGERIES,

@@ -85,6 +85,8 @@ YES: Final = "def f() -> bool:\n    {}"
         ("x = [y for y in z if a and b]", {"only a and b, without a and b": "x = [y for y in z if True]", "only a and b, without a": "x = [y for y in z if b]", "only a and b, without b": "x = [y for y in z if a]"}),
         ("x = y if a and b else None", {"a and b, always": "x = y if True else None", "a and b, without a": "x = y if b else None", "a and b, without b": "x = y if a else None"}),
         ("x = 1 if a else 2", {}),
+        ("x = 'late' if a else None", {"a, never": "x = 'late' if False else None"}),
+        ("def f() -> str:\n    if a:\n        return WORD", {"if a": "def f() -> str:\n    if False:\n        return WORD"}),
         ("x = Expected(required=('a', 'b'))", {"Expected without required": "x = Expected()", "Expected, required without 'a'": "x = Expected(required=('b',))", "Expected, required without 'b'": "x = Expected(required=('a',))"}),
         ("_PRIVATE: F = frozenset({'d', 'k'})", {"_PRIVATE without 'd'": "_PRIVATE: F = frozenset({'k'})", "_PRIVATE without 'k'": "_PRIVATE: F = frozenset({'d'})"}),
         ("_LISTED: F = {'d': 1, 'k': 2}", {"_LISTED without 'd'": "_LISTED: F = {'k': 2}", "_LISTED without 'k'": "_LISTED: F = {'d': 1}"}),

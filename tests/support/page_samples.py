@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from app.web import own_views, passkey_views, public_views, views
+from app.web import demo_views, own_views, passkey_views, password_views, public_views, views
 from app.web import staff_views as desk
 from app.web.views import Page
 
@@ -142,7 +142,7 @@ STAFF_MESSAGES = (
 )  # fmt: skip
 PANEL = desk.RoomPanel(
     id=UUID(int=77), state="open", level=2, proofs=PROOFS, may_say=("general", "case"), messages=STAFF_MESSAGES, cursor=5,
-    idempotency_key="018f-say", customer="Giulia Bianchi", present=True,
+    idempotency_key="018f-say", customer="Giulia Bianchi", present=True, linked=True,
     held=views.HeldAnswer(count=1, level=3, expires_at=NOW + timedelta(hours=24)),
 )  # fmt: skip
 CASE = desk.Case(
@@ -313,7 +313,7 @@ def _case_pages() -> dict[str, Page]:
     return {
         "case": CASE,
         "case-renamed": replace(CASE, rooms=(renamed,)),
-        "case-taken-back": replace(CASE, rooms=(replace(PANEL, state="closed", level=0, may_say=(), customer="", present=False, held=None, taken_back=True),)),
+        "case-taken-back": replace(CASE, rooms=(replace(PANEL, state="closed", level=0, may_say=(), customer="", present=False, held=None, taken_back=True, linked=False),)),
         "case-new": replace(new, may_claim=True, may_work=False, may_transfer=False, composer=None),
         "case-blocked": replace(new, status="claimed", blocked=(replace(BLOCKED, block=UUID(int=8)),), composer=replace(COMPOSER, text=BLOCKED.text)),
         "case-warned": replace(new, status="claimed", composer=replace(COMPOSER, draft=WARNED, text=WARNED.text)),
@@ -338,6 +338,7 @@ def _desk_pages() -> dict[str, Page]:
         site=SITE, now=NOW, staff=AGENT, rows=ROWS, filter=desk.QueueFilter(), networks=(("square", "Square"),),
         waiting=2, mine=1, unread=3, late=1, next_page="/queue?after=5",
     )  # fmt: skip
+    phones = replace(queue, staff=SUPERVISOR, may_end_links=True)
     exports = desk.Exports(
         site=SITE, now=NOW, staff=OFFICER, log=LOG,
         rooms=(desk.RoomChoice(id=uuid4(), reference="RB-12AB34C", opened_at=ago(90)),),
@@ -346,6 +347,9 @@ def _desk_pages() -> dict[str, Page]:
     agents = (
         desk.AgentRow(name="marta", display_name="Marta Riva", signature="Marta", role="agent", active=True, created_at=ago(9000), last_seen_at=ago(2)),
         desk.AgentRow(name="piero", display_name="Piero Neri", signature="PN", role="agent", active=False, created_at=ago(9000)),
+    )  # fmt: skip
+    password = password_views.PasswordChange(
+        site=SITE, now=NOW, staff=AGENT, login="marta", shortest=15, longest=256
     )  # fmt: skip
     return {
         "staff-signin": desk.SignIn(site=SITE, now=NOW),
@@ -361,8 +365,12 @@ def _desk_pages() -> dict[str, Page]:
         "staff-arrived": desk.Arrived(site=SITE, now=NOW, target="/queue"),
         "staff-once-more": desk.SignInOnceMore(site=SITE, now=NOW, provider="Banca Esempio ID"),
         "staff-signin-refused": desk.SignIn(site=SITE, now=NOW, name="marta", error="Please sign in first."),
+        "staff-signin-changed": desk.SignIn(site=SITE, now=NOW, notice="password_changed"),
+        "password": password,
+        "password-weak": replace(password, error="The password needs at least 15 characters."),
         "queue": queue,
-        "queue-empty": replace(queue, rows=(), waiting=0, mine=0, unread=0, late=0, next_page="", staff=SUPERVISOR),
+        "queue-refused": replace(phones, error="This is too long.", customer_number=TRAP, because="suspicion"),
+        "queue-empty": replace(phones, rows=(), waiting=0, mine=0, unread=0, late=0, notice="no_link_held"),
         "exports": exports,
         "exports-empty": replace(exports, rows=(), log=replace(LOG, healthy=False, checkpoint_at=None, pending=0)),
         "agents": desk.Agents(site=SITE, now=NOW, staff=ADMINISTRATOR, rows=agents),
@@ -370,16 +378,16 @@ def _desk_pages() -> dict[str, Page]:
 
 
 def _demo_pages() -> dict[str, Page]:
-    start = desk.DemoStart(
+    start = demo_views.DemoStart(
         site=SITE, now=NOW, square="http://square.localhost/", bank="http://bank.localhost/",
         staff_door="http://staff.localhost/", phone="http://phone.localhost/", verify="http://bank.localhost/verify",
         people=(
-            desk.DemoPerson(name="Giulia Bianchi", handle="@giulia", url="http://square.localhost/as/giulia", customer_number="10002345", phone="+39 333 1234567", email="giulia.esempi@posta.example.org"),
-            desk.DemoPerson(name="Mallory", handle="@mallory", url="http://square.localhost/as/mallory"),
+            demo_views.DemoPerson(name="Giulia Bianchi", handle="@giulia", url="http://square.localhost/as/giulia", customer_number="10002345", phone="+39 333 1234567", email="giulia.esempi@posta.example.org"),
+            demo_views.DemoPerson(name="Mallory", handle="@mallory", url="http://square.localhost/as/mallory"),
         ),
         staff=(
-            desk.DemoStaff(name="marta", display_name="Marta Riva", role="agent", password="quiet-harbour-7", code="12345678", seconds_left=19),
-            desk.DemoStaff(name="ada", display_name="Ada Ferri", role="compliance", password="still-garden-3", code="87654321", seconds_left=1),
+            demo_views.DemoStaff(name="marta", display_name="Marta Riva", role="agent", password="quiet-harbour-7", code="12345678", seconds_left=19),
+            demo_views.DemoStaff(name="ada", display_name="Ada Ferri", role="compliance", password="still-garden-3", code="87654321", seconds_left=1),
         ),
     )  # fmt: skip
     return {"demo-start": start, "demo-start-link": replace(start, case_link=f"http://bank.localhost/c/{SLUG}")}

@@ -90,7 +90,7 @@ def test_a_code_text_fits_two_messages_and_says_it_all(language: str, kind: str)
     assert len(text) <= 306
 
 
-@pytest.mark.parametrize("kind", ["linked", "authenticator", "unread"])
+@pytest.mark.parametrize("kind", ["linked", "authenticator", "unread", "ended"])
 def test_a_notice_names_the_handle_and_the_way_to_undo_it(kind: str) -> None:
     sender = texts.Sender("Banca Esempio", "chat.bancaesempio.example")
     for language in ("it", "en"):
@@ -104,7 +104,8 @@ def test_a_notice_names_the_handle_and_the_way_to_undo_it(kind: str) -> None:
             reference="ABCD-EFGH-JKMN",
         )
         assert "giulia" in text
-        assert kind == "unread" or ("ABCD-EFGH-JKMN" in text and "/not-me" in text)
+        assert kind in ("unread", "ended") or ("ABCD-EFGH-JKMN" in text and "/not-me" in text)
+        assert kind != "ended" or ("chat.bancaesempio" not in text and len(text) <= 306)
         assert texts.subject_line(sender, language, kind).startswith("Banca Esempio: ")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 import pytest
 
-from app.actors import SYSTEM
-from app.binding import account_watch, revoking
+from app.actors import SYSTEM, Role, Staff
+from app.binding import account_watch, ending, revoking
 from app.binding.confirming import Bound
 from app.channels.ports import AccountNow, AccountState
 from app.conversations.items import Ended
@@ -34,14 +35,20 @@ async def by_the_owner(bank: Bank, bound: Bound) -> None:
 
 async def by_the_bank(bank: Bank, bound: Bound) -> None:
     async with transaction(bank.services) as db:
-        await revoking.revoke(db, bound.binding_id, reason="by_bank", actor=SYSTEM)
+        await revoking.end_by_bank(db, bound.binding_id, because="customer_asked", actor=SYSTEM)
+
+
+async def by_customer_number(bank: Bank, _bound: Bound) -> None:
+    sara = Staff(uuid4(), uuid4(), Role.SUPERVISOR, "Sara", "Sara")
+    async with transaction(bank.services) as db:
+        await ending.end_links_of(db, sara, "C-1001", "suspicion")
 
 
 async def account_gone(bank: Bank, _bound: Bound) -> None:
     await account_watch.account_seen(bank.services, person("giulia"), AccountNow(AccountState.GONE))
 
 
-@pytest.mark.parametrize("undo", [not_me, by_the_owner, by_the_bank, account_gone])
+@pytest.mark.parametrize("undo", [not_me, by_the_owner, by_the_bank, by_customer_number, account_gone])
 async def test_what_ends_a_binding_ends_its_open_stream_within_a_second(
     bank: Bank, undo: Callable[[Bank, Bound], Awaitable[None]], record_property: Callable[[str, object], None]
 ) -> None:

@@ -107,6 +107,19 @@ def test_accounts_come_and_go_with_leaves_in_the_operators_name(bank: Path, rise
     assert acts == ["staff.added", "staff.added", "staff.deactivated", "audit.read"]
 
 
+def test_a_reset_shows_a_new_password_and_authenticator_once(bank: Path, riserbo: CommandLine) -> None:
+    assert _hire(riserbo, bank, "olga", "compliance").status == 0
+    done = riserbo("agents", "reset", "olga", "--dir", bank)
+    assert done.status == 0, done.err
+    shown = dict(line.split()[:2] for line in done.out.splitlines() if line.startswith("  "))
+    assert len(shown["password"]) == 20
+    assert shown["authenticator"].startswith("otpauth://totp/")
+    assert leaves_of(bank, riserbo)[-1]["t"] == "staff.reset"
+    one_line(riserbo("agents", "reset", "nobody", "--dir", bank), "no account named")
+    assert riserbo("agents", "deactivate", "olga", "--dir", bank).status == 0
+    one_line(riserbo("agents", "reset", "olga", "--dir", bank), "has left")
+
+
 def test_an_account_that_cannot_be_is_refused_in_a_line(bank: Path, riserbo: CommandLine) -> None:
     one_line(_hire(riserbo, bank, "ada", "agent"), "already")
     one_line(_hire(riserbo, bank, "eva", "emperor"), "no role emperor")

@@ -11,6 +11,7 @@ from app.agents.models import StaffAccount
 from app.sessions.dependencies import STAFF_COOKIE
 from app.sign_on.models import SignOnSession, StaffSubject
 from tests.app.sign_on.desk import STRONG, URL, WEAK, Desk, query_of
+from tests.support.house import ON_SQLITE
 from tests.support.openid import Person
 
 
@@ -40,6 +41,7 @@ async def test_a_joiner_comes_in_is_linked_once_and_known_by_subject_ever_after(
     assert (first.acr, bool(first.sid), bool(first.signed_in_at)) == (STRONG, True, True)
 
 
+@ON_SQLITE
 async def test_the_request_is_pushed_and_bound_to_this_browser(desk: Desk) -> None:
     async with desk.browser() as browser:
         address = await desk.leave(browser)
@@ -130,6 +132,7 @@ async def test_an_address_that_a_colleagues_browser_opened_is_of_no_use_to_who_m
     assert await desk.reasons() == ["sign_on_foreign_browser"]
 
 
+@ON_SQLITE
 async def test_what_is_no_answer_of_the_provider_is_refused(desk: Desk) -> None:
     await desk.hire("giulia.rossi")
     async with desk.browser() as browser:
@@ -151,6 +154,7 @@ async def test_what_is_no_answer_of_the_provider_is_refused(desk: Desk) -> None:
     assert await desk.house.leaves("staff.refused") == []
 
 
+@ON_SQLITE
 async def test_a_redirect_that_took_too_long_is_over(desk: Desk) -> None:
     await desk.hire("giulia.rossi")
     async with desk.browser() as browser:
@@ -159,6 +163,7 @@ async def test_a_redirect_that_took_too_long_is_over(desk: Desk) -> None:
         assert (await desk.come_back(browser, returned)).status_code == 401
 
 
+@ON_SQLITE
 async def test_the_page_offers_the_provider_and_shows_the_form_by_its_address_alone(desk: Desk) -> None:
     async with desk.browser() as browser:
         page = (await browser.get("/signin")).text

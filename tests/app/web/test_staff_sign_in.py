@@ -75,9 +75,10 @@ async def test_idle_staff_must_sign_in_again(desk: Desk) -> None:
     assert (await window.client.get("/queue")).headers["location"] == "/signin"
 
 
-PAGES = ("/", "/queue", f"/cases/{uuid4()}", "/exports", f"/exports/{uuid4()}/download", "/agents")
+PAGES = ("/", "/queue", f"/cases/{uuid4()}", "/exports", f"/exports/{uuid4()}/download", "/agents", "/password")
 WRITES = (
     "/signout",
+    "/password",
     *(f"/cases/{uuid4()}/{act}" for act in ("claim", "transfer", "notes", "replies", "close")),
     *(f"/conversations/{uuid4()}/{act}" for act in ("messages", "step-up")),
     "/exports",

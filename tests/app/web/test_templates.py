@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from app.web import own_views, staff_views, views
+from app.web import own_views, password_views, staff_views, views
 from app.web.i18n import LANGUAGES
 from app.web.rendering import STATIC, TEMPLATES, render, static_address
 from tests.support.page_samples import SLUG, TRAP, page_samples
 
 NONCE = "N0nce"
 PAGES = page_samples()
-DOCUMENTED = f"{views.__doc__}\n{own_views.__doc__}\n{staff_views.__doc__}"
+DOCUMENTED = f"{views.__doc__}\n{own_views.__doc__}\n{staff_views.__doc__}\n{password_views.__doc__}"
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path"}
 VOID |= {"rect", "circle"}
 BEFORE_THE_DESK = {f"staff/{name}.html" for name in ("sign_in", "departing", "arrived")}
@@ -161,7 +161,8 @@ def test_a_password_is_typed_behind_a_mask_that_password_managers_can_fill() -> 
     fields = [field for name in PAGES for field in elements(name).named("input") if "password" in (field["name"] or "")]
     assert fields
     for field in fields:
-        assert (field["type"], field["autocomplete"], field["maxlength"]) == ("password", "current-password", "256")
+        kept = "new-password" if field["name"] == "new_password" else "current-password"
+        assert (field["type"], field["autocomplete"], field["maxlength"]) == ("password", kept, "256")
         assert not {"readonly", "disabled", "onpaste", "pattern"} & field.keys()
     assert "paste" not in (STATIC / "riserbo.js").read_text()
 
