@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Page as BrowserPage
 
 PHONE = 360
-WITH_TABLES = {"demo-start": 2, "demo-start-link": 2, "exports": 1, "agents": 1, "queue": 1}
+WITH_TABLES = {"demo-start": 2, "demo-start-link": 2, "exports": 1, "agents": 1, "queue": 1, "queue-refused": 1}
 SIDEWAYS = """() => [document.documentElement, ...document.querySelectorAll("body *")].filter(part => {
     const moved = ["auto", "scroll"].includes(getComputedStyle(part).overflowX) || part === document.documentElement;
     return moved && part.scrollWidth > part.clientWidth;
