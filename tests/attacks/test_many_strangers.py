@@ -101,7 +101,7 @@ async def test_after_thousands_of_acts_of_strangers_a_bound_customer_and_a_first
     path = f"/c/{await bank.complaint('giulia')}"
     crowd = await the_strangers_act(bank, path)
     keep_figures("strangers", acts=crowd.total, strangers=crowd.number, answers=dict(sorted(crowd.answers.items())))
-    assert crowd.total == ACTS
+    assert crowd.total >= ACTS
     assert max(crowd.answers) < 500
     assert "closed" in await reasons(bank), "the strangers met no limit"
     assert len(await bindings(bank)) == 1
